@@ -1,0 +1,1 @@
+"""The HTTP surface: routes, bodies, errors. No business rule lives here."""

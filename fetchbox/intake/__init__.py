@@ -1,0 +1,1 @@
+"""Accepting a manifest: dedupe, store, record, publish. Knows nothing of HTTP."""

@@ -1,0 +1,1 @@
+"""What operators trigger: provisioning, replay, retention of topics."""

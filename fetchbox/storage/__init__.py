@@ -1,0 +1,1 @@
+"""Object storage: its port and the obstore adapter. Never buffers a body whole."""

@@ -1,0 +1,1 @@
+"""Applies status events to the ledger and prunes it. Never downloads."""
