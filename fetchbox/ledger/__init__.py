@@ -1,1 +1,4 @@
-"""The record of every job: its port and the SQLite adapter. State is derived by model.job, not in SQL."""
+"""The record of every job: its port and the SQLite adapter.
+
+State is derived by model.job, not in SQL.
+"""

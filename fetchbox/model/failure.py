@@ -98,7 +98,7 @@ class Failure:
 
 
 def failure(code: FailureCode, message: str, **context: object) -> Failure:
-    """Make a Failure whose `retryable` follows the verdict on its code. None values are left out."""
+    """Make a Failure whose `retryable` follows its verdict. None values are left out."""
     return Failure(
         code=code,
         message=message,
@@ -109,18 +109,17 @@ def failure(code: FailureCode, message: str, **context: object) -> Failure:
 
 def http_failure(status: int, message: str = "") -> Failure | None:
     """Classify the status of a final answer: None for 2xx, else the failure it stands for."""
-    if 200 <= status < 300:
-        return None
+    match status // 100:
+        case 2:
+            return None
+        case 4:
+            code, retryable = FailureCode.DOWNLOAD_HTTP_4XX, status in RETRYABLE_4XX
+        case 5:
+            code, retryable = FailureCode.DOWNLOAD_HTTP_5XX, True
+        case _:
+            code, retryable = FailureCode.DOWNLOAD_HTTP_UNEXPECTED, False
     text = message or f"origin answered {status}"
-    context = {"status": str(status)}
-    if 400 <= status < 500:
-        retryable = status in RETRYABLE_4XX
-        code = FailureCode.DOWNLOAD_HTTP_4XX
-    elif 500 <= status < 600:
-        retryable, code = True, FailureCode.DOWNLOAD_HTTP_5XX
-    else:
-        retryable, code = False, FailureCode.DOWNLOAD_HTTP_UNEXPECTED
-    return Failure(code=code, message=text, retryable=retryable, context=context)
+    return Failure(code=code, message=text, retryable=retryable, context={"status": str(status)})
 
 
 class FetchBoxError(Exception):
@@ -134,5 +133,5 @@ class FetchBoxError(Exception):
 
 
 def fail(code: FailureCode, message: str, **context: object) -> FetchBoxError:
-    """Make the error to raise: `raise fail(FailureCode.X, "what happened and the remedy")`."""
+    """Make the error to raise, from a code, what happened and the remedy."""
     return FetchBoxError(failure(code, message, **context))

@@ -5,7 +5,9 @@ from typing import Final
 
 DEFAULT_TENANT: Final = "default"
 
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -18,7 +20,7 @@ def trace_id_of(traceparent: str | None) -> str | None:
 
 
 def resolve_tenant(header: str | None, attributes: object) -> str:
-    """Pick the tenant: the header, else `attributes.tenant` if a non-empty string, else `default`."""
+    """Pick the tenant: the header, else `attributes.tenant` if non-empty text, else `default`."""
     if header:
         return header
     tenant = attributes.get("tenant") if isinstance(attributes, dict) else None

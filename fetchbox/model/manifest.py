@@ -6,10 +6,6 @@ Works on the decoded JSON value; decoding bytes is intake's business. First fail
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
-
-from fetchbox.model.failure import FailureCode, FetchBoxError, fail
-from fetchbox.model.ids import id_fault
 
 MANIFEST_VERSION: Final = "v1"
 

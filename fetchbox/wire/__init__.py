@@ -1,1 +1,4 @@
-"""What travels on the broker: the generated bindings and the codec. The public package for direct producers."""
+"""What travels on the broker: the generated bindings and the codec.
+
+The public package for direct producers.
+"""
