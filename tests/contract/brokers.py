@@ -1,0 +1,94 @@
+"""The brokers that the contract suite is run on, with the levers it needs: one Stack per adapter.
+
+A further adapter is one more entry in STACKS.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from fetchbox.broker.port import Broker
+from fetchbox.broker.sqlite import SqliteBroker
+from tests.fakes.broker import FakeBroker
+from tests.fakes.log import FakeLog
+
+#: Short, so that a dead member is noticed within a test.
+LEASE_MS: Final = 300
+
+
+class Stack(Protocol):
+    """One log that outlives the brokers opened on it."""
+
+    async def open(self) -> Broker:
+        """Connect as one more process would."""
+        ...
+
+    async def close(self, broker: Broker) -> None:
+        """End a process the polite way."""
+        ...
+
+    async def kill(self, broker: Broker) -> None:
+        """End a process without a word to its groups."""
+        ...
+
+
+@dataclass
+class FakeStack:
+    log: FakeLog = field(default_factory=FakeLog)
+
+    async def open(self) -> FakeBroker:
+        return FakeBroker(self.log)
+
+    async def close(self, broker: Broker) -> None:
+        assert isinstance(broker, FakeBroker)
+        for subscription in broker.subscriptions:
+            broker.leave(subscription)
+
+    async def kill(self, broker: Broker) -> None:
+        await self.close(broker)
+
+
+@dataclass
+class SqliteStack:
+    path: Path
+    exits: AsyncExitStack
+
+    async def open(self) -> SqliteBroker:
+        broker = SqliteBroker(path=self.path, lease_ms=LEASE_MS, poll_interval_ms=20, clock=now_ms)
+        return await self.exits.enter_async_context(broker)
+
+    async def close(self, broker: Broker) -> None:
+        assert isinstance(broker, SqliteBroker)
+        for subscription in list(broker._subscriptions):
+            await subscription.leave()
+        await broker.__aexit__()
+
+    async def kill(self, broker: Broker) -> None:
+        assert isinstance(broker, SqliteBroker)
+        for subscription in broker._subscriptions:
+            subscription.abandon()
+        await broker.__aexit__()
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def fake_stack(_folder: Path) -> AsyncIterator[Stack]:
+    yield FakeStack()
+
+
+@asynccontextmanager
+async def sqlite_stack(folder: Path) -> AsyncIterator[Stack]:
+    async with AsyncExitStack() as exits:
+        yield SqliteStack(folder / "broker.db", exits)
+
+
+STACKS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[Stack]]]] = {
+    "fake": fake_stack,
+    "sqlite": sqlite_stack,
+}
