@@ -91,7 +91,10 @@ class Broker(Protocol):
         ...
 
     async def publish(self, topic: str, key: str, payloads: Sequence[bytes]) -> Published:
-        """Append a batch, durably, to the partition of `key`, in order and without interleaving."""
+        """Append a batch, durably, to the partition of `key`, in order and without interleaving.
+
+        Payloads are not empty.
+        """
         ...
 
     def subscribe(

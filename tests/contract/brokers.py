@@ -3,6 +3,7 @@
 A further adapter is one more entry in STACKS.
 """
 
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -10,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+import pytest
+
+from fetchbox.broker.iggy import IggyBroker
+from fetchbox.broker.iggy_connection import IggyOptions
 from fetchbox.broker.port import Broker
 from fetchbox.broker.sqlite import SqliteBroker
 from tests.fakes.broker import FakeBroker
@@ -21,6 +26,10 @@ LEASE_MS: Final = 300
 
 class Stack(Protocol):
     """One log that outlives the brokers opened on it."""
+
+    #: `publish` tells the offset of a batch, not only that of a lone message.
+    tells_offsets: bool
+    can_purge: bool
 
     async def open(self) -> Broker:
         """Connect as one more process would."""
@@ -38,6 +47,8 @@ class Stack(Protocol):
 @dataclass
 class FakeStack:
     log: FakeLog = field(default_factory=FakeLog)
+    tells_offsets: bool = True
+    can_purge: bool = True
 
     async def open(self) -> FakeBroker:
         return FakeBroker(self.log)
@@ -55,6 +66,8 @@ class FakeStack:
 class SqliteStack:
     path: Path
     exits: AsyncExitStack
+    tells_offsets: bool = True
+    can_purge: bool = True
 
     async def open(self) -> SqliteBroker:
         broker = SqliteBroker(path=self.path, lease_ms=LEASE_MS, poll_interval_ms=20, clock=now_ms)
@@ -73,6 +86,36 @@ class SqliteStack:
         await broker.__aexit__()
 
 
+@dataclass
+class IggyStack:
+    """A stream of its own on the server named by FETCHBOX_TEST_IGGY (user:password@host:port)."""
+
+    address: str
+    exits: AsyncExitStack
+    tells_offsets: bool = False
+    can_purge: bool = False
+    stream: str = field(default_factory=lambda: f"contract-{time.time_ns()}")
+
+    async def open(self) -> IggyBroker:
+        credentials, _, endpoint = self.address.rpartition("@")
+        username, _, password = credentials.partition(":")
+        options = IggyOptions(
+            endpoint=endpoint,
+            username=username,
+            password=password,
+            stream=self.stream,
+            poll_interval_ms=10,
+        )
+        return await self.exits.enter_async_context(IggyBroker(options))
+
+    async def close(self, broker: Broker) -> None:
+        assert isinstance(broker, IggyBroker)
+        await broker.__aexit__()
+
+    async def kill(self, broker: Broker) -> None:
+        await self.close(broker)
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -88,7 +131,17 @@ async def sqlite_stack(folder: Path) -> AsyncIterator[Stack]:
         yield SqliteStack(folder / "broker.db", exits)
 
 
+@asynccontextmanager
+async def iggy_stack(_folder: Path) -> AsyncIterator[Stack]:
+    address = os.environ.get("FETCHBOX_TEST_IGGY")
+    if not address:
+        pytest.skip("needs an Iggy server: set FETCHBOX_TEST_IGGY=user:password@host:port")
+    async with AsyncExitStack() as exits:
+        yield IggyStack(address, exits)
+
+
 STACKS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[Stack]]]] = {
     "fake": fake_stack,
     "sqlite": sqlite_stack,
+    "iggy": iggy_stack,
 }

@@ -1,0 +1,218 @@
+"""One member of an Iggy consumer group: reads ahead through the SDK, commits by watermark.
+
+Two consumers share the member's connection, because the SDK locks one for as long as it waits for
+a message: `reader` is in the group, `writer` stores offsets. The server refuses offsets of a
+partition the member does not own. A poll restarts after the stored offset, so at most `window`
+messages of a partition are out at a time; what comes again after a reconnect is dropped here.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from apache_iggy import AutoCommit, IggyClient, IggyConsumer, PollingStrategy, ReceiveMessage
+
+from fetchbox.broker.iggy_connection import IggyConnection, IggyOptions
+from fetchbox.broker.port import BrokerUnavailableError, Message
+from fetchbox.broker.watermark import Watermark
+
+_log = logging.getLogger(__name__)
+
+#: How often the connection is tested and what is left uncommitted is tried again.
+_BEAT_S: Final = 2.0
+_RECONNECT_CAP_S: Final = 2.0
+#: What the server says about an offset of a partition that belongs to another member.
+_NOT_OWNED: Final = ("not resolved consumer", "member")
+
+
+@dataclass(slots=True)
+class _Claim:
+    """What was handed out of one partition, from `start` on, and what was stored of it."""
+
+    watermark: Watermark
+    start: int
+    stored: int | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        return self.watermark.committable > (self.start if self.stored is None else self.stored)
+
+
+class IggyMember:
+    """Implements `port.Subscription`."""
+
+    def __init__(self, options: IggyOptions, topic: str, group: str, *, window: int) -> None:
+        """Join nothing yet."""
+        self.topic = topic
+        self.group = group
+        self._options = options
+        self._window = window
+        self._timeout_s = options.call_timeout_ms / 1000
+        self._connection = IggyConnection(options)
+        self._client: IggyClient | None = None
+        self._reader: IggyConsumer | None = None
+        self._writer: IggyConsumer | None = None
+        self._running: list[asyncio.Task[None]] = []
+        self._claims: dict[int, _Claim] = {}
+        self._arrived: deque[Message] = deque()
+        self._stirred = asyncio.Event()
+        self._committing = asyncio.Lock()
+
+    def stored(self, partition: int) -> int | None:
+        """Return the offset the group resumes at, None when this member stored none."""
+        claim = self._claims.get(partition)
+        return claim.stored if claim is not None else None
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[None]:
+        """Be a member for as long as the context lasts."""
+        self._reader = await self._join()
+        async with asyncio.TaskGroup() as tasks:
+            self._running = [
+                tasks.create_task(self._keep_reading()),
+                tasks.create_task(self._keep_committing()),
+            ]
+            try:
+                yield
+            finally:
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Leave the group: the server notices that the connection is gone."""
+        for task in self._running:
+            task.cancel()
+        self._claims.clear()
+        self._hang_up()
+
+    async def next(self) -> Sequence[Message]:
+        """See `port.Subscription.next`. An outage shows as silence: reading resumes by itself."""
+        while not self._arrived:
+            self._stirred.clear()
+            await self._stirred.wait()
+        messages = list(self._arrived)
+        self._arrived.clear()
+        return messages
+
+    async def settle(self, messages: Sequence[Message]) -> None:
+        """See `port.Subscription.settle`."""
+        for message in messages:
+            if claim := self._claims.get(message.partition):
+                claim.watermark.settle([message.offset])
+        await self._commit()
+
+    # Reading.
+
+    async def _join(self) -> IggyConsumer:
+        self._connection = IggyConnection(self._options)
+        self._client = await self._connection.open()
+        async with asyncio.timeout(self._timeout_s):
+            reader = await self._consumer(self._client, joins=True)
+            self._writer = await self._consumer(self._client, joins=False)
+        return reader
+
+    def _hang_up(self) -> None:
+        self._connection.close()
+        self._reader = self._writer = self._client = None
+
+    def _consumer(self, client: IggyClient, *, joins: bool) -> Awaitable[IggyConsumer]:
+        return client.consumer_group(
+            self.group,
+            self._options.stream,
+            self.topic,
+            polling_strategy=PollingStrategy.Next(),
+            batch_length=self._window,
+            auto_commit=AutoCommit.Disabled(),
+            create_consumer_group_if_not_exists=joins,
+            auto_join_consumer_group=joins,
+            poll_interval=timedelta(milliseconds=self._options.poll_interval_ms),
+            polling_retry_interval=timedelta(milliseconds=100),
+        )
+
+    async def _keep_reading(self) -> None:
+        """Read until cancelled, over any number of connections."""
+        delay_s = 0.1
+        while True:
+            try:
+                self._reader = self._reader or await self._join()
+                await self._read_until_broken(self._reader)
+                delay_s = 0.1
+            except (RuntimeError, TimeoutError, BrokerUnavailableError) as error:
+                extra = {"topic": self.topic, "group": self.group, "reason": str(error)}
+                _log.warning("rejoining the consumer group", extra=extra)
+            self._hang_up()
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, _RECONNECT_CAP_S)
+
+    async def _read_until_broken(self, reader: IggyConsumer) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(self._read(reader))
+            await self._connection.ended.wait()
+            reading.cancel()
+
+    async def _read(self, reader: IggyConsumer) -> None:
+        try:
+            async for message in reader.iter_messages():
+                self._take(message)
+        except RuntimeError as error:
+            _log.warning("iggy stopped delivering", extra={"reason": str(error)})
+        self._connection.close()
+
+    def _take(self, received: ReceiveMessage) -> None:
+        partition, offset = received.partition_id(), received.offset()
+        claim = self._claims.get(partition)
+        if claim is None:
+            claim = self._claims[partition] = _Claim(Watermark(offset), offset)
+        if offset >= claim.watermark.next:
+            claim.watermark.deliver([offset])
+            self._arrived.append(Message(partition, offset, received.payload()))
+            self._stirred.set()
+
+    # Committing.
+
+    async def _keep_committing(self) -> None:
+        """Notice a dead connection, and commit what an earlier failure left behind."""
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            try:
+                if (client := self._client) is not None:
+                    async with asyncio.timeout(self._timeout_s):
+                        await client.ping()
+                    await self._commit()
+            except (RuntimeError, TimeoutError, BrokerUnavailableError):
+                self._connection.close()
+
+    async def _commit(self) -> None:
+        async with self._committing:
+            for partition, claim in list(self._behind()):
+                await self._store(partition, claim)
+
+    def _behind(self) -> Iterable[tuple[int, _Claim]]:
+        return (each for each in self._claims.items() if each[1].is_behind)
+
+    async def _store(self, partition: int, claim: _Claim) -> None:
+        if (writer := self._writer) is None:
+            msg = "iggy: the connection is down; the offset is stored when it is back"
+            raise BrokerUnavailableError(msg)
+        resume_at = claim.watermark.committable
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await writer.store_offset(resume_at - 1, partition)
+        except (RuntimeError, TimeoutError) as error:
+            self._judge(partition, error)
+        else:
+            claim.stored = resume_at
+
+    def _judge(self, partition: int, error: Exception) -> None:
+        """Tell a lost partition, which is no fault, from a lost connection."""
+        text = str(error).lower()
+        if any(hint in text for hint in _NOT_OWNED):
+            self._claims.pop(partition, None)
+            return
+        self._connection.close()
+        msg = f"iggy: storing an offset failed: {text or 'no answer in time'}"
+        raise BrokerUnavailableError(msg) from error
