@@ -76,8 +76,8 @@ class SqliteBroker:
             except OSError as error:
                 msg = f"the folder of the broker database cannot be made: {error.strerror}"
                 raise BrokerUnavailableError(msg) from error
-            stack.callback(self._wakeup.close)
             self._wakeup.open(self._on_signal)
+            stack.callback(self._wakeup.close)
             await self._writes.open(schema)
             stack.push_async_callback(self._writes.close)
             await self._reads.open()

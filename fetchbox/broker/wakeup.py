@@ -50,13 +50,13 @@ class Wakeup:
         """Do nothing yet."""
         self._folder = wakeup_folder(database.absolute())
         self._address = self._folder / _socket_name()
-        self._receiver = _datagram_socket()
-        self._sender = _datagram_socket()
         #: Whether others can reach this process.
         self.is_listening = False
 
     def open(self, on_signal: Callable[[bytes], None]) -> None:
         """Call `on_signal` on the running loop for every datagram from now on."""
+        self._receiver = _datagram_socket()
+        self._sender = _datagram_socket()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._receiver.bind(str(self._address))
