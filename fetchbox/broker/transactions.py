@@ -8,7 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -85,7 +87,8 @@ class Transactions:
         if not self.is_open:
             return
         try:
-            await self.submit(lambda _connection, _signals: None)
+            with suppress(BrokerUnavailableError):  # whoever waits for a result has been told
+                await self.submit(lambda _connection, _signals: None)
         finally:
             self.is_open = False
             await asyncio.get_running_loop().run_in_executor(self._executor, self._disconnect)
@@ -138,11 +141,22 @@ class Transactions:
         connection = self._connection = apsw.Connection(str(self._path))
         connection.set_busy_handler(self._wait_for_lock)
         connection.pragma("page_size", 8192)
-        connection.pragma("journal_mode", "wal")
+        self._switch_to_wal(connection)
         connection.pragma("synchronous", "FULL")
         connection.pragma("wal_autocheckpoint", 4000)
         if schema:
             connection.execute(f"{WRITE}; {schema}; COMMIT")
+
+    def _switch_to_wal(self, connection: apsw.Connection) -> None:
+        """SQLite asks no busy handler here, so processes that make the file together collide."""
+        for tries in count():
+            try:
+                connection.pragma("journal_mode", "wal")
+            except apsw.BusyError:
+                if not self._wait_for_lock(tries):
+                    raise
+            else:
+                return
 
     def _disconnect(self) -> None:
         self._connection.close()
