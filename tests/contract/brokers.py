@@ -20,8 +20,8 @@ from fetchbox.broker.sqlite import SqliteBroker
 from tests.fakes.broker import FakeBroker
 from tests.fakes.log import FakeLog
 
-#: Short, so that a dead member is noticed within a test.
-LEASE_MS: Final = 300
+#: Short, so that a dead member is noticed within a test; a stall of a busy machine is shorter.
+LEASE_MS: Final = 1000
 
 
 class Stack(Protocol):

@@ -133,6 +133,17 @@ async def test_unusable_file_is_an_unavailable_broker(tmp_path: Path) -> None:
         await Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20).open(SCHEMA)
 
 
+async def test_file_that_others_are_making_is_waited_for_within_bounds(tmp_path: Path) -> None:
+    other = apsw.Connection(str(tmp_path / "t.db"))
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(BrokerUnavailableError, match="locked by another process"):
+        await Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20).open(SCHEMA)
+
+    other.execute("ROLLBACK")
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
