@@ -1,0 +1,1 @@
+"""Benchmarks: FetchBox against the raw relay and its peers, interleaved in one run."""

@@ -1,0 +1,54 @@
+"""The two ends of every benchmark: a static origin and a null S3, one small Go program."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+SOURCE: Final = Path(__file__).parent.parent / "floor"
+
+
+class AbsentError(Exception):
+    """Something a benchmark needs is not on this machine; it is reported, never assumed."""
+
+
+def build_floor(cache: Path) -> Path:
+    """Build the program once per source; raises AbsentError without a Go toolchain."""
+    binary = cache / "floor"
+    source = SOURCE / "main.go"
+    if binary.exists() and binary.stat().st_mtime >= source.stat().st_mtime:
+        return binary
+    go = shutil.which("go")
+    if go is None:
+        msg = "no Go toolchain on PATH: the static origin and the null S3 are built with it"
+        raise AbsentError(msg)
+    cache.mkdir(parents=True, exist_ok=True)
+    subprocess.run([go, "build", "-o", str(binary.resolve()), "."], cwd=SOURCE, check=True)
+    return binary
+
+
+@contextmanager
+def floor(binary: Path, role: Literal["origin", "sink"]) -> Iterator[str]:
+    """Run one end on a free loopback port and yield its base URL."""
+    command = [str(binary), role, "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://{json.loads(process.stdout.readline())['address']}"
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def minio(binary: Path, folder: Path) -> Iterator[str]:
+    """Run a MinIO on `folder` (a tmpfs, for plane T) and yield its base URL."""
+    address = "127.0.0.1:19555"
+    command = [str(binary), "server", str(folder), "--address", address, "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://{address}"
+        finally:
+            process.terminate()
