@@ -4,14 +4,15 @@ Decides nothing but which routes a listener has and what every request passes th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 
 from fetchbox.api.access import Access, with_deadline
-from fetchbox.api.auth import token_guard, write_guard
+from fetchbox.api.auth import Guard, token_guard, write_guard
 from fetchbox.api.dlq import DeadLetterRoutes, DeadLetters
 from fetchbox.api.errors import EXCEPTION_HANDLERS
 from fetchbox.api.health import Health, Probe
@@ -23,6 +24,8 @@ from fetchbox.broker.port import Broker
 from fetchbox.ledger.port import Ledger
 from fetchbox.model.clock import Clock
 from fetchbox.telemetry.metrics import Metrics
+
+_OPERATORS: Final = "/operators"
 
 __all__ = ["ApiOptions", "ApiServices", "Probe", "create_app"]
 
@@ -77,9 +80,9 @@ def create_app(services: ApiServices, options: ApiOptions, *, stopping: asyncio.
         version=options.version,
         stopping=stopping,
     )
-    routers = [_answering(options, "/", health.open_routes())]
+    routers = [_answering(options, health.open_routes())]
     if options.surface != "operators":
-        routers.append(_answering(options, "/", _ingest(services, options)))
+        routers.append(_answering(options, _ingest(services, options)))
     if options.surface != "ingest":
         routers += _operators(services, options, health, stopping)
     documentation = Documentation(
@@ -98,10 +101,16 @@ def create_app(services: ApiServices, options: ApiOptions, *, stopping: asyncio.
     return app
 
 
-def _answering(options: ApiOptions, path: str, handlers: list[HTTPRouteHandler]) -> Router:
+def _answering(
+    options: ApiOptions,
+    handlers: list[HTTPRouteHandler],
+    *,
+    path: str = "/",
+    guards: Sequence[Guard] = (),
+) -> Router:
     """Group routes that must answer in time."""
     middleware = [with_deadline(options.request_timeout_ms)]
-    return Router(path, route_handlers=handlers, middleware=middleware)
+    return Router(path, route_handlers=handlers, middleware=middleware, guards=guards)
 
 
 def _ingest(services: ApiServices, options: ApiOptions) -> list[HTTPRouteHandler]:
@@ -134,19 +143,14 @@ def _operators(
         pause=pause_until(stopping),
         request_timeout_ms=options.request_timeout_ms,
     )
-    answering = _answering(
-        options,
-        "/",
-        [
-            *health.operator_routes(),
-            *reading.routes(),
-            *upkeep.routes(),
-            *dead_letters.routes(),
-        ],
-    )
-    guarded = Router(
-        "/operators",
-        guards=[token_guard(options.operator_token)],
-        route_handlers=[answering, *upkeep.streams(), *logs.streams()],
-    )
-    return [guarded]
+    answering = [
+        *health.operator_routes(),
+        *reading.routes(),
+        *upkeep.routes(),
+        *dead_letters.routes(),
+    ]
+    guards = [token_guard(options.operator_token)]
+    return [
+        _answering(options, answering, path=_OPERATORS, guards=guards),
+        Router(_OPERATORS, route_handlers=[*upkeep.streams(), *logs.streams()], guards=guards),
+    ]

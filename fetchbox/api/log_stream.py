@@ -174,7 +174,7 @@ class LogStreaming(RouteGroup):
             if chunk:
                 idle_s = quiet_s = 0.0
                 yield chunk
-            if passed >= PAGE:
+            if passed >= PAGE or cursor.is_full:
                 continue
             if idle_s >= self.pacing.idle_s and await self._is_over(cursor.job_id):
                 break

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -49,16 +50,14 @@ class Documentation:
     needs_token: bool = False
 
     def routes(self) -> list[HTTPRouteHandler]:
-        """Return the routes, with everything rendered once."""
-        document = msgspec.json.encode(self.document())
-        page = files("fetchbox.api").joinpath("docs.html").read_bytes()
+        """Return the routes."""
         policy = {"Content-Security-Policy": _PAGE_POLICY}
 
         async def show_document() -> Response[bytes]:
-            return Response(document, media_type=MediaType.JSON)
+            return Response(_rendered(self), media_type=MediaType.JSON)
 
         async def show_page() -> Response[bytes]:
-            return Response(page, media_type=MediaType.HTML, headers=policy)
+            return Response(_page(), media_type=MediaType.HTML, headers=policy)
 
         return [get("/openapi.json")(show_document), get("/docs")(show_page)]
 
@@ -83,6 +82,16 @@ class Documentation:
 
     def _is_here(self, operation: Operation) -> bool:
         return self.surface == "all" or operation.tag in {"health", self.surface}
+
+
+@lru_cache
+def _rendered(documentation: Documentation) -> bytes:
+    return msgspec.json.encode(documentation.document())
+
+
+@lru_cache
+def _page() -> bytes:
+    return files("fetchbox.api").joinpath("docs.html").read_bytes()
 
 
 _SECURITY: Final = {

@@ -111,7 +111,7 @@ async def parse_filter(request: Request[Any, Any, Any], shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         msg = f"body: {error}"
         raise _invalid(msg, _FIELD.search(str(error))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise fail(FailureCode.VALIDATION_INVALID_JSON, f"body: {error}") from error
 
 
