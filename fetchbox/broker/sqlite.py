@@ -27,10 +27,10 @@ from fetchbox.broker.port import (
 from fetchbox.broker.rounds import Rounds
 from fetchbox.broker.sqlite_groups import Member
 from fetchbox.broker.sqlite_subscription import Pace, SqliteSubscription
-from fetchbox.broker.transactions import READ, WRITE, Transactions
 from fetchbox.broker.wakeup import Wakeup
 from fetchbox.model.clock import Clock
 from fetchbox.model.retry import RetryPolicy, backoff_ms
+from fetchbox.sqlite.transactions import READ, WRITE, Database, Transactions
 
 LOCK_WAIT_MS: Final = 5_000
 PAGE_MESSAGES: Final = 1_000
@@ -58,10 +58,9 @@ class SqliteBroker:
         self._clock = clock
         self._wakeup = Wakeup(path)
         wait_ms = LOCK_WAIT_MS if retry is None else _total_ms(retry)
-        self._writes = Transactions(
-            path, begin=WRITE, lock_wait_ms=wait_ms, announce=self._wakeup.send
-        )
-        self._reads = Transactions(path, begin=READ, lock_wait_ms=wait_ms)
+        database = Database(path=path, lock_wait_ms=wait_ms, unavailable=BrokerUnavailableError)
+        self._writes = Transactions(database, begin=WRITE, announce=self._wakeup.send)
+        self._reads = Transactions(database, begin=READ)
         self._subscriptions: set[SqliteSubscription] = set()
         self._trims = Rounds(self._start_trim, self._end_trim)
         self._trim_timer: asyncio.TimerHandle | None = None

@@ -19,9 +19,9 @@ from fetchbox.broker.port import BrokerUnavailableError, Message
 from fetchbox.broker.rounds import Rounds
 from fetchbox.broker.sqlite_groups import Commit, Grant, Member, Standing
 from fetchbox.broker.sqlite_log import Stretch, read_stretches
-from fetchbox.broker.transactions import Transactions
 from fetchbox.broker.watermark import Watermark
 from fetchbox.model.clock import Clock
+from fetchbox.sqlite.transactions import Transactions
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from fetchbox.broker.sqlite_groups import Member
 from fetchbox.broker.sqlite_log import Batch, create_topic, spans
 from fetchbox.broker.sqlite_subscription import Pace, SqliteSubscription
 from fetchbox.broker.streams import partition_of
-from fetchbox.broker.transactions import READ, WRITE, Transactions
+from fetchbox.sqlite.transactions import READ, WRITE, Database, Transactions
 
 SPEC = TopicSpec(name="t", partitions=2, retention_ms=1000)
 LEASE_MS = 60_000
@@ -66,8 +66,9 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     path = tmp_path / "broker.db"
-    writes = Transactions(path, begin=WRITE, lock_wait_ms=10)
-    reads = Transactions(path, begin=READ, lock_wait_ms=10)
+    database = Database(path=path, lock_wait_ms=10, unavailable=BrokerUnavailableError)
+    writes = Transactions(database, begin=WRITE)
+    reads = Transactions(database, begin=READ)
     await writes.open(files("fetchbox.broker").joinpath("broker.sql").read_text())
     await reads.open()
     await writes.submit(lambda connection, _: create_topic(connection, SPEC))

@@ -8,14 +8,18 @@ import apsw
 import pytest
 
 from fetchbox.broker.port import BrokerUnavailableError
-from fetchbox.broker.transactions import WRITE, Operation, Transactions, translated
+from fetchbox.sqlite.transactions import WRITE, Database, Operation, Transactions
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS n (value INTEGER PRIMARY KEY)"
 
 
+def database(folder: Path, name: str = "t.db") -> Database:
+    return Database(path=folder / name, lock_wait_ms=20, unavailable=BrokerUnavailableError)
+
+
 @pytest.fixture
 async def writes(tmp_path: Path) -> AsyncIterator[Transactions]:
-    opened = Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20)
+    opened = Transactions(database(tmp_path), begin=WRITE)
     await opened.open(SCHEMA)
     yield opened
     await opened.close()
@@ -47,9 +51,7 @@ async def test_concurrent_operations_share_one_commit(tmp_path: Path) -> None:
     def signalling(_connection: apsw.Connection, signals: set[bytes]) -> None:
         signals.add(b"x")
 
-    writes = Transactions(
-        tmp_path / "t.db", begin=WRITE, lock_wait_ms=20, announce=announced.append
-    )
+    writes = Transactions(database(tmp_path), begin=WRITE, announce=announced.append)
     await writes.open(SCHEMA)
     await asyncio.gather(*(writes.submit(signalling) for _ in range(100)))
     await writes.close()
@@ -113,7 +115,7 @@ async def test_cancelled_caller_leaves_the_others_alone(
 
 
 async def test_close_finishes_what_was_submitted(tmp_path: Path) -> None:
-    writes = Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20)
+    writes = Transactions(database(tmp_path), begin=WRITE)
     await writes.open(SCHEMA)
     submitted = [writes.submit(insert(n)) for n in range(5)]
 
@@ -130,7 +132,7 @@ async def test_unusable_file_is_an_unavailable_broker(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"no database at all" * 100)
 
     with pytest.raises(BrokerUnavailableError, match=r"t\.db is no SQLite database"):
-        await Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20).open(SCHEMA)
+        await Transactions(database(tmp_path), begin=WRITE).open(SCHEMA)
 
 
 async def test_file_that_others_are_making_is_waited_for_within_bounds(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ async def test_file_that_others_are_making_is_waited_for_within_bounds(tmp_path:
     other.execute("BEGIN EXCLUSIVE")
 
     with pytest.raises(BrokerUnavailableError, match="locked by another process"):
-        await Transactions(tmp_path / "t.db", begin=WRITE, lock_wait_ms=20).open(SCHEMA)
+        await Transactions(database(tmp_path), begin=WRITE).open(SCHEMA)
 
     other.execute("ROLLBACK")
     other.close()
@@ -154,7 +156,7 @@ async def test_file_that_others_are_making_is_waited_for_within_bounds(tmp_path:
     ],
 )
 def test_sqlite_faults_are_translated(error: apsw.Error, words: str) -> None:
-    seen = translated(error, Path("/secret/folder/broker.db"))
+    seen = database(Path("/secret/folder")).translated(error)
 
     assert isinstance(seen, BrokerUnavailableError)
     assert words in str(seen)
@@ -165,4 +167,4 @@ def test_sqlite_faults_are_translated(error: apsw.Error, words: str) -> None:
 def test_other_faults_are_left_alone() -> None:
     error = TypeError("a bug")
 
-    assert translated(error, Path("broker.db")) is error
+    assert database(Path()).translated(error) is error

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from fetchbox.broker.port import BrokerUnavailableError
+from fetchbox.model.failure import FetchBoxError
 
 T = TypeVar("T")
 
@@ -41,14 +42,25 @@ _REASONS: Final = {
 }
 
 
-def translated(error: BaseException, path: Path) -> BaseException:
-    """Return what a caller is to see of `error`: SQLite's faults mean the broker is unavailable."""
-    if not isinstance(error, apsw.Error):
-        return error
-    reason = _REASONS.get(type(error), f"failed with {type(error).__name__}")
-    unavailable = BrokerUnavailableError(f"the broker database {path.name} {reason}")
-    unavailable.__cause__ = error
-    return unavailable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """One file, how long its locks are waited for, and the error its faults become."""
+
+    path: Path
+    lock_wait_ms: int
+    unavailable: Callable[[str], FetchBoxError]
+
+    def fault(self, reason: str) -> FetchBoxError:
+        """Make the error that says the file is, or cannot be, `reason`."""
+        return self.unavailable(f"the database {self.path.name} {reason}")
+
+    def translated(self, error: BaseException) -> BaseException:
+        """Return what a caller is to see of `error`."""
+        if not isinstance(error, apsw.Error):
+            return error
+        fault = self.fault(_REASONS.get(type(error), f"failed with {type(error).__name__}"))
+        fault.__cause__ = error
+        return fault
 
 
 class Transactions:
@@ -56,18 +68,16 @@ class Transactions:
 
     def __init__(
         self,
-        path: Path,
+        database: Database,
         *,
         begin: str,
-        lock_wait_ms: int,
         announce: Callable[[set[bytes]], None] = lambda _: None,
     ) -> None:
         """Transactions start with `begin`; `announce` is called on the thread after a commit."""
-        self._path = path
+        self._database = database
         self._begin = begin
-        self._lock_wait_ms = lock_wait_ms
         self._announce = announce
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="broker")
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=database.path.stem)
         self._pending: list[tuple[Operation[Any], asyncio.Future[Any]]] = []
         self._is_running = False
         self.is_open = False
@@ -79,7 +89,7 @@ class Transactions:
             await loop.run_in_executor(self._executor, self._connect, schema)
         except apsw.Error as error:
             self._executor.shutdown()
-            raise translated(error, self._path) from error
+            raise self._database.translated(error) from error
         self.is_open = True
 
     async def close(self) -> None:
@@ -87,7 +97,7 @@ class Transactions:
         if not self.is_open:
             return
         try:
-            with suppress(BrokerUnavailableError):  # whoever waits for a result has been told
+            with suppress(FetchBoxError):  # whoever waits for a result has been told
                 await self.submit(lambda _connection, _signals: None)
         finally:
             self.is_open = False
@@ -95,12 +105,11 @@ class Transactions:
             self._executor.shutdown()
 
     def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
-        """Queue `operation`; its future ends once it is durable, or with BrokerUnavailableError."""
+        """Queue `operation`; its future ends once it is durable, or with the database's fault."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self.is_open:
-            msg = f"the broker database {self._path.name} is closed"
-            future.set_exception(BrokerUnavailableError(msg))
+            future.set_exception(self._database.fault("is closed"))
             return future
         self._pending.append((operation, future))
         if not self._is_running:
@@ -123,7 +132,7 @@ class Transactions:
         done: asyncio.Future[list[Any]],
     ) -> None:
         error = done.exception()
-        outcomes = [translated(error, self._path) for _ in futures] if error else done.result()
+        outcomes = [self._database.translated(error) for _ in futures] if error else done.result()
         for future, outcome in zip(futures, outcomes, strict=True):
             if future.done():  # its caller was cancelled
                 continue
@@ -138,7 +147,7 @@ class Transactions:
     # Below: on the thread.
 
     def _connect(self, schema: str) -> None:
-        connection = self._connection = apsw.Connection(str(self._path))
+        connection = self._connection = apsw.Connection(str(self._database.path))
         connection.set_busy_handler(self._wait_for_lock)
         connection.pragma("page_size", 8192)
         self._switch_to_wal(connection)
@@ -163,7 +172,7 @@ class Transactions:
 
     def _wait_for_lock(self, tries: int) -> bool:
         time.sleep(min(tries + 1, LOCK_STEP_MS) / 1000)
-        return tries * LOCK_STEP_MS < self._lock_wait_ms
+        return tries * LOCK_STEP_MS < self._database.lock_wait_ms
 
     def _transact(self, operations: Sequence[Operation[Any]]) -> list[Any]:
         connection = self._connection
@@ -184,5 +193,5 @@ def _outcome(operation: Operation[Any], connection: apsw.Connection, signals: se
     """Run one operation; a refusal is its own caller's, anything else ends the transaction."""
     try:
         return operation(connection, signals)
-    except BrokerUnavailableError as error:
+    except FetchBoxError as error:
         return error
