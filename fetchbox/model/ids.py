@@ -8,6 +8,8 @@ DEFAULT_TENANT: Final = "default"
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
 )
+#: Almost every real resource id; anything else takes the careful way, which accepts these too.
+_PLAIN: Final = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -31,6 +33,8 @@ def id_fault(resource_id: str, max_length: int) -> str | None:
     """Say what is wrong with a resource id (it becomes part of an object key), or None."""
     if not 1 <= len(resource_id) <= max_length:
         return f"must have 1 to {max_length} characters"
+    if _PLAIN.fullmatch(resource_id):
+        return None
     if _CONTROL.search(resource_id):
         return "must not contain control characters"
     if resource_id.startswith("/"):
