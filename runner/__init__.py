@@ -1,0 +1,1 @@
+"""Starts a stack, runs the integration tests against it, reports. Never imports fetchbox."""

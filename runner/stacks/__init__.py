@@ -1,0 +1,1 @@
+"""The stacks the integration tests run on."""
