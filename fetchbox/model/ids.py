@@ -5,8 +5,9 @@ from typing import Final
 
 DEFAULT_TENANT: Final = "default"
 
+#: Version 00 ends after the flags; a later one may say more.
 _TRACEPARENT: Final = re.compile(
-    r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+    r"(?!ff|00.{54})[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
 )
 #: Almost every real resource id; anything else takes the careful way, which accepts these too.
 _PLAIN: Final = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)

@@ -11,6 +11,8 @@ def mask_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "***"
+    if "@" in url and not parts.netloc:  # what stands before the @ may be a password
+        return "***"
     host = parts.netloc.rpartition("@")[2]
     netloc = f"***@{host}" if host != parts.netloc else host
     return parts._replace(netloc=netloc, query="***" if parts.query else "", fragment="").geturl()
