@@ -1,8 +1,11 @@
 """The two ends of every benchmark: a static origin and a null S3, one small Go program."""
 
 import json
+import os
 import shutil
 import subprocess
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +50,25 @@ def minio(binary: Path, folder: Path) -> Iterator[str]:
     """Run a MinIO on `folder` (a tmpfs, for plane T) and yield its base URL."""
     address = "127.0.0.1:19555"
     command = [str(binary), "server", str(folder), "--address", address, "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    keys = {"MINIO_ROOT_USER": "bench-key", "MINIO_ROOT_PASSWORD": "bench-secret"}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | keys
+    ) as process:
         try:
+            _wait_live(f"http://{address}/minio/health/ready")
             yield f"http://{address}"
         finally:
             process.terminate()
+
+
+def _wait_live(url: str) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  # an address of our own
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

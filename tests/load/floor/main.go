@@ -4,7 +4,8 @@
 //	                    ?delay=<ms> waits first, ?status=<code> answers that code instead
 //	floor sink ADDR     a null S3: takes PUT and multipart uploads, reads the body, answers with its MD5 as ETag
 //
-// The real address is printed as one JSON line. GET /stats tells requests and bytes. Standard library only.
+// The real address is printed as one JSON line. GET /stats tells requests, bytes, and how many
+// objects there are of each size and ETag. Standard library only.
 package main
 
 import (
@@ -152,8 +153,12 @@ func main() {
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
 		sink.Lock()
 		defer sink.Unlock()
-		json.NewEncoder(w).Encode(map[string]int64{
-			"requests": requests.Load(), "bytes": bytesSum.Load(), "objects": int64(len(sink.objects)),
+		bodies := map[string]int{}
+		for _, object := range sink.objects {
+			bodies[object[0]+" "+object[1]]++
+		}
+		json.NewEncoder(w).Encode(map[string]any{
+			"requests": requests.Load(), "bytes": bytesSum.Load(), "bodies": bodies,
 		})
 	})
 	mux.HandleFunc("/", role)
