@@ -1,0 +1,61 @@
+"""Kill, stop and start the processes of the stack, through the supervisor of each."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import requests
+
+#: A stop may take as long as the drain of a worker.
+TIMEOUT_S: Final = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervised:
+    """One process. `ready_url` answers 200 when it serves."""
+
+    name: str
+    supervisor: str
+    ready_url: str
+
+    def state(self) -> dict[str, Any]:
+        """Return pid, starts and exit_code."""
+        return self._ask("GET", "/state")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self.state()["pid"] is not None
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        self._ask("POST", "/kill?signal=KILL")
+
+    def terminate(self) -> None:
+        """SIGTERM; returns when it is gone."""
+        self._ask("POST", "/kill?signal=TERM")
+
+    def start(self) -> None:
+        """Start it again; returns before it serves."""
+        self._ask("POST", "/start")
+
+    def is_ready(self) -> bool:
+        """Whether it serves."""
+        try:
+            return _status_of(self.ready_url) == HTTPStatus.OK
+        except requests.ConnectionError:
+            return False
+
+    def _ask(self, verb: str, path: str) -> dict[str, Any]:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(verb, self.supervisor + path, timeout=TIMEOUT_S)
+        assert answer.ok, f"{self.name}: {verb} {path}: {answer.status_code} {answer.text[:300]}"
+        state: dict[str, Any] = answer.json() if answer.content else {}
+        return state
+
+
+def _status_of(url: str) -> int:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, timeout=3).status_code
