@@ -1,0 +1,83 @@
+"""What differs between S3, a local folder and memory: how buckets are found, made and checked."""
+
+import re
+from typing import Final, Protocol
+
+from obstore.store import ObjectStore
+
+from fetchbox.model.failure import FailureCode
+from fetchbox.storage.faults import refused
+from fetchbox.storage.port import StorageError, UploadOptions
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+MAX_KEY_BYTES: Final = 1024
+#: Buckets come with tasks, so their number has no bound of its own.
+MAX_OPEN: Final = 64
+
+
+class Buckets(Protocol):
+    """One kind of storage. Raises StorageError or what `faults.translated` knows."""
+
+    def store(self, bucket: str) -> ObjectStore:
+        """Return the store of a bucket."""
+        ...
+
+    def attributes(self, options: UploadOptions) -> dict[str, str] | None:
+        """Return what to store with the object, None where the store itself cannot."""
+        ...
+
+    async def stored(self, options: UploadOptions) -> None:
+        """An object was stored."""
+        ...
+
+    async def removed(self, bucket: str, key: str) -> None:
+        """An object was deleted."""
+        ...
+
+    async def ensure(self, bucket: str) -> None:
+        """Create the bucket unless it is there."""
+        ...
+
+    async def check(self, bucket: str) -> None:
+        """Raise unless the bucket can be reached."""
+        ...
+
+
+class NothingBeside:
+    """For stores that keep attributes themselves: nothing lies beside the objects."""
+
+    async def stored(self, options: UploadOptions) -> None:
+        """Nothing to do."""
+
+    async def removed(self, bucket: str, key: str) -> None:
+        """Nothing to do."""
+
+
+def missing(bucket: str) -> StorageError:
+    """Make the error for a bucket that is not there."""
+    message = f"bucket {bucket} does not exist; create the bucket or correct its name"
+    return refused(FailureCode.UPLOAD_INVALID_BUCKET, message, bucket=bucket)
+
+
+def refuse_bad_name(bucket: str) -> None:
+    """Raise unless a bucket may be called so (S3's rules, which are safe for folders too)."""
+    if not _NAME.fullmatch(bucket):
+        message = "a bucket has 3 to 63 letters a-z, digits, hyphens and single dots in its name"
+        raise refused(FailureCode.UPLOAD_INVALID_BUCKET, message, bucket=bucket)
+
+
+def refuse_bad_key(bucket: str, key: str) -> None:
+    """Raise unless every kind of storage stores an object under exactly this key."""
+    if (fault := _key_fault(key)) is not None:
+        raise refused(FailureCode.UPLOAD_S3_ERROR, f"the key {fault}", bucket=bucket, key=key)
+
+
+def _key_fault(key: str) -> str | None:
+    if _CONTROL.search(key):
+        return "must not contain control characters"
+    if len(key.encode()) > MAX_KEY_BYTES:
+        return f"must not be longer than {MAX_KEY_BYTES} bytes"
+    if any(segment in {"", ".", ".."} for segment in key.split("/")):
+        return "must not contain an empty, '.' or '..' part between slashes"
+    return None

@@ -1,0 +1,33 @@
+"""Buckets in memory, for one process and as long as it runs."""
+
+from obstore.store import MemoryStore, ObjectStore
+
+from fetchbox.storage.attributes import plain_attributes
+from fetchbox.storage.buckets import NothingBeside, missing
+from fetchbox.storage.port import UploadOptions
+
+
+class MemoryBuckets(NothingBeside):
+    """One store per bucket that was asked for."""
+
+    def __init__(self) -> None:
+        """Start without buckets."""
+        self._stores: dict[str, MemoryStore] = {}
+
+    def store(self, bucket: str) -> ObjectStore:
+        """Return the store of a bucket that exists."""
+        if (store := self._stores.get(bucket)) is None:
+            raise missing(bucket)
+        return store
+
+    def attributes(self, options: UploadOptions) -> dict[str, str]:
+        """Return them as they are."""
+        return plain_attributes(options)
+
+    async def ensure(self, bucket: str) -> None:
+        """Make an empty bucket."""
+        self._stores.setdefault(bucket, MemoryStore())
+
+    async def check(self, bucket: str) -> None:
+        """Look it up."""
+        self.store(bucket)

@@ -1,0 +1,159 @@
+"""Buckets on S3 and what speaks its language.
+
+Objects go through obstore, one store per bucket. It cannot create or probe a bucket, so it signs
+the request and aiohttp sends it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+from xml.sax.saxutils import escape
+
+import aiohttp
+import obstore
+from obstore.store import ObjectStore, S3Store
+from yarl import URL
+
+from fetchbox.model.failure import FailureCode, failure
+from fetchbox.storage.attributes import header_attributes
+from fetchbox.storage.buckets import MAX_OPEN, NothingBeside
+from fetchbox.storage.faults import answered, located
+from fetchbox.storage.port import UploadOptions
+
+if TYPE_CHECKING:  # obstore has these in its stubs only
+    from obstore import HTTP_METHOD
+    from obstore.store import ClientConfig, S3Config
+
+#: A part of 5 MiB must fit in: about 700 kbit/s.
+REQUEST_TIMEOUT: Final = timedelta(seconds=60)
+CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+PROBE_TIMEOUT_S: Final = 10
+DEFAULT_REGION: Final = "us-east-1"
+
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_OURS_ALREADY: Final = "BucketAlreadyOwnedByYou"
+_LOCATION: Final = (
+    '<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    "<LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Options:
+    """Where S3 is and who we are.
+
+    Attributes:
+        endpoint: None means Amazon's own for the region.
+        access_key, secret_key: both or neither; neither means the environment, a web identity
+            token, or the instance's role.
+        force_path_style: the bucket in the path, not in the host name.
+
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    force_path_style: bool = True
+
+
+class S3Buckets(NothingBeside):
+    """Opens a store per bucket and keeps the last ones."""
+
+    def __init__(self, options: S3Options) -> None:
+        """Connect to nothing yet."""
+        self._options = options
+        self._stores: dict[str, S3Store] = {}
+
+    def store(self, bucket: str) -> ObjectStore:
+        """Return the store of a bucket, which may not exist."""
+        return self._open(bucket)
+
+    def attributes(self, options: UploadOptions) -> dict[str, str]:
+        """Return the headers."""
+        return header_attributes(options)
+
+    async def ensure(self, bucket: str) -> None:
+        """Create the bucket unless it is there."""
+        status, _ = await self._ask("HEAD", bucket)
+        if status != _NOT_FOUND:
+            _refuse_bad(bucket, status, "")
+            return
+        region = self._options.region or DEFAULT_REGION
+        body = _LOCATION.format(escape(region)) if region != DEFAULT_REGION else ""
+        status, text = await self._ask("PUT", bucket, body)
+        if _OURS_ALREADY not in text:
+            _refuse_bad(bucket, status, text)
+
+    async def check(self, bucket: str) -> None:
+        """Send HEAD; it needs the right to list the bucket."""
+        status, _ = await self._ask("HEAD", bucket)
+        _refuse_bad(bucket, status, "<Code>NoSuchBucket</Code>" if status == _NOT_FOUND else "")
+
+    def _open(self, bucket: str) -> S3Store:
+        store = self._stores.get(bucket)
+        if store is None:
+            store = _make_store(self._options, bucket)
+            while len(self._stores) >= MAX_OPEN:
+                del self._stores[next(iter(self._stores))]
+            self._stores[bucket] = store
+        return store
+
+    async def _ask(self, method: "HTTP_METHOD", bucket: str, body: str = "") -> tuple[int, str]:
+        signed = await obstore.sign_async(self._open(bucket), method, "", REQUEST_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(
+            total=PROBE_TIMEOUT_S, connect=CONNECT_TIMEOUT.total_seconds()
+        )
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+                session.request(
+                    method, URL(signed, encoded=True), data=body.encode(), allow_redirects=False
+                ) as answer,
+            ):
+                return answer.status, await answer.text(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            message = f"storage could not be reached ({type(error).__name__})"
+            raise located(failure(FailureCode.UPLOAD_NETWORK, message), bucket) from error
+
+
+def _refuse_bad(bucket: str, status: int, text: str) -> None:
+    if status != _OK:
+        raise located(answered(status, text), bucket)
+
+
+def _make_store(options: S3Options, bucket: str) -> S3Store:
+    """Open a store that tries once: retries are the caller's."""
+    config: S3Config = {
+        "virtual_hosted_style_request": not options.force_path_style,
+        "unsigned_payload": True,  # else every body is hashed twice
+        "disable_bulk_delete": True,
+    }
+    if options.endpoint:
+        config["endpoint"] = _endpoint(options.endpoint, bucket, options)
+    if options.region:
+        config["region"] = options.region
+    if options.access_key and options.secret_key:
+        config["access_key_id"] = options.access_key
+        config["secret_access_key"] = options.secret_key
+    client: ClientConfig = {
+        "allow_http": (options.endpoint or "").startswith("http://"),
+        "timeout": REQUEST_TIMEOUT,
+        "connect_timeout": CONNECT_TIMEOUT,
+    }
+    return S3Store(
+        bucket,
+        config=config,
+        client_options=client,
+        retry_config={"max_retries": 0, "retry_timeout": REQUEST_TIMEOUT},
+    )
+
+
+def _endpoint(endpoint: str, bucket: str, options: S3Options) -> str:
+    """Put the bucket into the host name where obstore expects it there."""
+    if options.force_path_style:
+        return endpoint.rstrip("/")
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(netloc=f"{bucket}.{parts.netloc}")).rstrip("/")
