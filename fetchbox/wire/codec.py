@@ -1,5 +1,7 @@
 """Values to bytes and back: protobuf for the four topics, JSON for task files."""
 
+import json
+
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
@@ -57,8 +59,12 @@ def task_to_json(task: DownloadTask) -> str:
 def task_from_json(text: str) -> DownloadTask:
     """Read a task file; raises UndecodableError that names the fault."""
     try:
-        return _task_from_wire(json_format.Parse(text, pb.DownloadTask()))
-    except json_format.ParseError as error:
+        document = json.loads(text)
+        if not isinstance(document, dict):
+            msg = "not the JSON form of a DownloadTask: it must be one JSON object"
+            raise UndecodableError(msg)
+        return _task_from_wire(json_format.ParseDict(document, pb.DownloadTask()))
+    except (ValueError, RecursionError, json_format.ParseError) as error:
         msg = f"not the JSON form of a DownloadTask: {error}"
         raise UndecodableError(msg) from error
 
