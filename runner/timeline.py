@@ -4,10 +4,12 @@ Seven hops lead from a manifest to a settled delivery. The first one that is mis
 order, is where to look.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 
@@ -51,8 +53,8 @@ class Timeline:
 
     job_id: str
     sightings: Sequence[Sighting]
-    resources: Set[str] = frozenset()
-    failed: Set[str] = frozenset()
+    resources: AbstractSet[str] = frozenset()
+    failed: AbstractSet[str] = frozenset()
 
     @property
     def divergence(self) -> str | None:
@@ -73,7 +75,7 @@ class Timeline:
                 return f"{hop}: never seen for {_listed(lacking)} of {len(self.resources)}"
         return None
 
-    def _expected(self, hop: Hop) -> Set[str]:
+    def _expected(self, hop: Hop) -> AbstractSet[str]:
         return self.resources - self.failed if hop is Hop.STORED else self.resources
 
     def _disordered(self) -> str | None:
@@ -82,7 +84,7 @@ class Timeline:
             if sighting.hop is not None:
                 first.setdefault(sighting.hop, sighting)
         hops = [hop for hop in Hop if hop in first]
-        for earlier, later in zip(hops, hops[1:], strict=False):
+        for earlier, later in pairwise(hops):
             ahead_ms = first[earlier].at_ms - first[later].at_ms
             if ahead_ms > TOLERANCE_MS:
                 return f"{later}: first seen {ahead_ms:.0f} ms before {earlier}"

@@ -8,14 +8,16 @@ from runner.blame import Culprit, Facts, ServiceFact, blame
 
 
 def facts(**changes: Any) -> Facts:
-    return Facts(**{"error_type": "AssertionError", "error_text": "1 == 2\nmore"} | changes)
+    wanted: dict[str, Any] = {"error_type": "AssertionError", "error_text": "1 == 2\nmore"}
+    return Facts(**wanted | changes)
 
 
 def service(name: str, **changes: Any) -> ServiceFact:
-    return ServiceFact(**{"name": name, "is_up": False} | changes)
+    wanted: dict[str, Any] = {"name": name, "is_up": False}
+    return ServiceFact(**wanted | changes)
 
 
-ROWS = {
+ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "assertion alone": ({}, "PRODUCT: 1 == 2"),
     "divergence": (
         {"divergence": "stored: never seen"},
