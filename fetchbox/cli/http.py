@@ -7,7 +7,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from socket import gaierror
 from typing import Final, TypeVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
@@ -29,6 +35,7 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 #: An error body is small; whatever is larger is not ours.
 _MAX_ERROR_BYTES: Final = 65_536
+_CHUNK_BYTES: Final = 65_536
 
 T = TypeVar("T", bound=Struct)
 Query = Mapping[str, str | int | None]
@@ -103,15 +110,27 @@ class ApiClient:
     def stream(
         self, path: str, media_type: str, query: Query = _NOTHING, headers: Headers = _NOTHING
     ) -> Iterator[Iterator[bytes]]:
-        """Open an answer that is read line by line; raises ClientError, also while reading."""
+        """Open an answer that is read line by line, without line ends; reading raises too."""
         with self._exchange(Ask(path=path, query=query, headers=headers)) as response:
             if response.headers.get_content_type() != media_type:
                 raise self._stranger(response.status)
             yield self._lines(response)
 
     def _lines(self, response: HTTPResponse) -> Iterator[bytes]:
+        """Yield whole lines; http.client's own line reading takes a cut stream for a whole one."""
+        rest = b""
+        while chunk := self._chunk(response):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+    def _chunk(self, response: HTTPResponse) -> bytes:
         with self._translated():
-            yield from response
+            chunk = response.read1(_CHUNK_BYTES)
+            if not chunk and response.length:
+                raise IncompleteRead(chunk, response.length)
+            return chunk
 
     def _answer(self, ask: Ask, shape: type[T]) -> T:
         with self._exchange(ask) as response:

@@ -99,7 +99,7 @@ def _copy(api: ApiClient, target: BinaryIO) -> int:
 def _write(lines: Iterable[bytes], target: BinaryIO) -> int:
     count = 0
     for line in lines:
-        target.write(line)
+        target.write(line + b"\n")
         count += 1
     target.flush()
     return count

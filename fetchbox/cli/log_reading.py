@@ -137,10 +137,10 @@ class LogReader:
 
 
 def parse_events(lines: Iterable[bytes]) -> Iterator[Event]:
-    """Split a stream into events; comments and unknown fields are passed over."""
+    """Gather lines to events; comments and unknown fields are passed over."""
     name, data = "message", list[str]()
     for raw in lines:
-        line = raw.decode(errors="replace").rstrip("\r\n")
+        line = raw.decode(errors="replace").rstrip("\r")
         key, _, text = line.partition(":")
         text = text.removeprefix(" ")
         if not line:

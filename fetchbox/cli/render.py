@@ -83,7 +83,7 @@ def show_jobs(jobs: Sequence[JobAnswer], now: datetime) -> None:
     table.add_column("STATUS", no_wrap=True, min_width=11)
     table.add_column("DONE", justify="right", no_wrap=True)
     table.add_column("FAILED", justify="right", no_wrap=True)
-    table.add_column("TYPE", no_wrap=True, max_width=24)
+    table.add_column("TYPE", overflow="ellipsis")
     table.add_column("AGE", justify="right", no_wrap=True)
     for job in jobs:
         table.add_row(

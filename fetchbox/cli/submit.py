@@ -97,8 +97,7 @@ def submit(  # noqa: PLR0913 - a command's parameters are its options
 ) -> None:
     """Submit a manifest.
 
-    Exit codes: 0 accepted (with --wait: completed), 1 refused, failed or not over in time,
-    3 no server.
+    Exit code 1: refused; with --wait also: the job failed, or is not over in time.
     """
     body, headers = _encoded(file.read(), compress=compress)
     headers |= {
