@@ -53,8 +53,10 @@ class StorageProvider(StrEnum):
 class LogLevel(StrEnum):
     """How much is logged."""
 
+    TRACE = "trace"
     DEBUG = "debug"
     INFO = "info"
+    WARN = "warn"
     WARNING = "warning"
     ERROR = "error"
 
@@ -215,5 +217,5 @@ class TelemetrySection(Section):
     )
     otlp_endpoint: HttpUrl = Field(None, description="where traces go (extra otlp)")
     log_level: LogLevel = Field(
-        LogLevel.INFO, description="debug, info, warning or error; also from FETCHBOX_LOG"
+        LogLevel.INFO, description="debug, info, warn or error; also from FETCHBOX_LOG"
     )

@@ -1,0 +1,176 @@
+"""The API service: intake, operators, the status follower, pruning, provisioning."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from fetchbox.api.app import ApiOptions, ApiServices, create_app
+from fetchbox.api.health import Health
+from fetchbox.api.openapi import Surface
+from fetchbox.bootstrap.adapters import open_ledger
+from fetchbox.bootstrap.errors import starting
+from fetchbox.bootstrap.listeners import Listener
+from fetchbox.bootstrap.parts import Parts
+from fetchbox.bootstrap.patience import persist, wait_for_topic
+from fetchbox.bootstrap.probes import Probes
+from fetchbox.broker import streams
+from fetchbox.handlers.registry import HandlerPathError, HandlerRegistry, build_registry
+from fetchbox.intake.accept import Intake
+from fetchbox.ledger.port import Ledger
+from fetchbox.operations.provision import provision
+from fetchbox.operations.replay import DeadLetterDesk
+from fetchbox.settings import derived
+from fetchbox.settings.problems import ConfigError
+from fetchbox.settings.settings import Settings
+from fetchbox.settings.values import Address
+from fetchbox.tracking.follow import StatusFollower
+from fetchbox.tracking.prune import Pruner
+from fetchbox.version import __version__
+
+logger = logging.getLogger(__name__)
+
+BIND_KEY: Final = "server.bind_addr"
+OPERATOR_KEY: Final = "server.operator_bind_addr"
+
+_OPEN: Final = (
+    "operator routes are open to everyone who reaches this address, and changes are refused: "
+    "set server.operator_token"
+)
+
+
+def make_registry(settings: Settings) -> HandlerRegistry:
+    """Make every handler; raises ConfigError for a path that leads nowhere."""
+    try:
+        return build_registry(derived.handler_configs(settings))
+    except HandlerPathError as error:
+        raise ConfigError([str(error)]) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiService:
+    """Implements `parts.Service`."""
+
+    parts: Parts
+    services: ApiServices
+    follower: StatusFollower
+    pruner: Pruner
+    health: Health
+    stopping: asyncio.Event
+
+    async def is_ready(self) -> bool:
+        """Tell whether ledger, broker and storage are well."""
+        return (await self.health.check()).status == "ok"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until stopped; the last requests are finished before anything is closed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._provision(stop))
+            group.create_task(self._follow(stop))
+            group.create_task(self.pruner.run(stop))
+            for listener in self._listeners(stop):
+                group.create_task(listener)
+
+    async def _provision(self, stop: asyncio.Event) -> None:
+        settings = self.parts.settings
+        if not derived.auto_provisions(settings):
+            return
+        attempt = partial(
+            provision,
+            broker=self.parts.broker,
+            storage=self.parts.storage,
+            topics=derived.topics(settings),
+            buckets=derived.buckets(settings),
+        )
+        await persist("create topics and buckets", attempt, stop)
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        await wait_for_topic(self.parts.broker, streams.STATUS, stop)
+        await persist("follow job status", partial(self.follower.run, stop), stop)
+
+    def _listeners(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        """Return one listener for all routes, or one for clients and one for operators."""
+        server = self.parts.settings.server
+        surfaces: list[tuple[Surface, str, Address]] = [("all", BIND_KEY, server.bind_addr)]
+        if (address := server.operator_bind_addr) is not None:
+            surfaces = [
+                ("ingest", BIND_KEY, server.bind_addr),
+                ("operators", OPERATOR_KEY, address),
+            ]
+        return [self._listen(*surface, stop) for surface in surfaces]
+
+    async def _listen(
+        self, surface: Surface, key: str, address: Address, stop: asyncio.Event
+    ) -> None:
+        server = self.parts.settings.server
+        options = ApiOptions(
+            operator_token=derived.revealed(server.operator_token),
+            max_body_bytes=server.max_manifest_bytes,
+            request_timeout_ms=server.request_timeout_ms,
+            version=__version__,
+            surface=surface,
+            is_loopback=address.is_loopback,
+        )
+        if surface != "ingest" and not options.operator_token and not address.is_loopback:
+            logger.warning(_OPEN, extra={"address": str(address)})
+        app = create_app(self.services, options, stopping=self.stopping)
+        listener = Listener(app=app, key=key, address=address)
+        await listener.serve(self.parts.announce, stop, self.stopping)
+
+
+async def open_api(parts: Parts, stack: AsyncExitStack) -> ApiService:
+    """Open the ledger and put the API together; raises StartError and ConfigError."""
+    settings, stopping = parts.settings, asyncio.Event()
+    registry = make_registry(settings)
+    async with starting("the ledger"):
+        ledger = await stack.enter_async_context(open_ledger(settings.server.ledger_path))
+    pruner = Pruner(
+        ledger=ledger,
+        retention=derived.retention(settings),
+        metrics=parts.metrics,
+        clock=parts.clock,
+    )
+    services = _services(parts, ledger, registry, pruner)
+    return ApiService(
+        parts=parts,
+        services=services,
+        follower=StatusFollower(
+            broker=parts.broker, ledger=ledger, handlers=registry, clock=parts.clock
+        ),
+        pruner=pruner,
+        health=Health(
+            probes=services.probes,
+            clock=parts.clock,
+            metrics=parts.metrics,
+            version=__version__,
+            stopping=stopping,
+        ),
+        stopping=stopping,
+    )
+
+
+def _services(
+    parts: Parts, ledger: Ledger, registry: HandlerRegistry, pruner: Pruner
+) -> ApiServices:
+    intake = Intake(
+        broker=parts.broker,
+        storage=parts.storage,
+        ledger=ledger,
+        handlers=registry,
+        policy=derived.intake_policy(parts.settings),
+        clock=parts.clock,
+    )
+    return ApiServices(
+        intake=intake,
+        job_types=registry.configs(),
+        ledger=ledger,
+        broker=parts.broker,
+        dead_letters=DeadLetterDesk(broker=parts.broker, ledger=ledger, clock=parts.clock),
+        prune=pruner.prune_once,
+        probes=Probes(parts=parts).of_api(ledger),
+        metrics=parts.metrics,
+        clock=parts.clock,
+    )
