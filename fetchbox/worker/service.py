@@ -138,7 +138,9 @@ class WorkerService:
         async with subscribe as subscription, asyncio.TaskGroup() as tasks:
             reporting = tasks.create_task(self._reporter.run(subscription))
             reading = tasks.create_task(self._read(subscription, tasks))
+            self._is_consuming = True
             await stop.wait()
+            self._is_consuming = False
             reading.cancel()
             for task in self._waiting:
                 task.cancel()
@@ -172,13 +174,21 @@ class WorkerService:
                 _log.warning("cannot read tasks", extra={"reason": str(error)})
                 await self._ports.sleep(delay_s)
                 delay_s = min(delay_s * 2, 5)
+                self._is_consuming = await self._reaches_broker()
                 continue
-            self._is_consuming = True
             delay_s = 0.1
             for message in messages:
                 started = tasks.create_task(self._take(message))
                 self._waiting.add(started)
                 started.add_done_callback(self._waiting.discard)
+
+    async def _reaches_broker(self) -> bool:
+        """Ask something small: `next` says nothing as long as there is nothing to do."""
+        try:
+            await self._ports.broker.describe(TASKS)
+        except BrokerUnavailableError:
+            return False
+        return True
 
     async def _take(self, message: Message) -> None:
         try:
