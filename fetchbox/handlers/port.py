@@ -32,7 +32,7 @@ class HandlerConfig:
     def max_parallel_downloads(self) -> int | None:
         """Cap on concurrent downloads of this job type per worker process, None = none."""
         value = self.options.get("max_parallel_downloads")
-        return value if isinstance(value, int) and value > 0 else None
+        return value if type(value) is int and value > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
