@@ -22,7 +22,12 @@ def plain_attributes(options: UploadOptions) -> dict[str, str]:
     attributes["content-type"] = options.content_type
     if options.content_encoding:
         attributes["content-encoding"] = options.content_encoding
-    return attributes
+    return {_encodable(name): _encodable(value) for name, value in attributes.items()}
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates: HTTP libraries put them for bytes that are no UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def header_attributes(options: UploadOptions) -> dict[str, str]:
@@ -43,7 +48,7 @@ def _header_name(name: str) -> str:
 def _header_value(value: str) -> str:
     if _PRINTABLE.fullmatch(value):
         return value.strip()
-    encoded = base64.b64encode(value.encode(errors="replace")).decode()
+    encoded = base64.b64encode(_encodable(value).encode()).decode()
     return f"=?UTF-8?B?{encoded}?="
 
 

@@ -100,7 +100,8 @@ def classify(error: Exception) -> Failure:
             return replace(failure(code, shown), retryable=may_help)
     if isinstance(error, UnauthenticatedError | PermissionDeniedError):
         return failure(_DENIED, _with_remedy(_DENIED, "storage refused the credentials"))
-    return failure(_OTHER, f"storage failed ({type(error).__name__})")
+    cause = failure(_OTHER, f"storage failed ({type(error).__name__})")
+    return replace(cause, retryable=not isinstance(error, ValueError))
 
 
 def refused(code: FailureCode, message: str, **context: object) -> StorageError:

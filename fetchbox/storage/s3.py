@@ -131,8 +131,8 @@ def _make_store(options: S3Options, bucket: str) -> S3Store:
         "unsigned_payload": True,  # else every body is hashed twice
         "disable_bulk_delete": True,
     }
-    if options.endpoint:
-        config["endpoint"] = _endpoint(options.endpoint, bucket, options)
+    if endpoint := endpoint_of(options, bucket):
+        config["endpoint"] = endpoint
     if options.region:
         config["region"] = options.region
     if options.access_key and options.secret_key:
@@ -151,9 +151,12 @@ def _make_store(options: S3Options, bucket: str) -> S3Store:
     )
 
 
-def _endpoint(endpoint: str, bucket: str, options: S3Options) -> str:
-    """Put the bucket into the host name where obstore expects it there."""
+def endpoint_of(options: S3Options, bucket: str) -> str | None:
+    """Put the bucket into the host name where obstore expects it there; None for Amazon's own."""
+    if not options.endpoint:
+        return None
+    endpoint = options.endpoint.rstrip("/")
     if options.force_path_style:
-        return endpoint.rstrip("/")
+        return endpoint
     parts = urlsplit(endpoint)
-    return urlunsplit(parts._replace(netloc=f"{bucket}.{parts.netloc}")).rstrip("/")
+    return urlunsplit(parts._replace(netloc=f"{bucket}.{parts.netloc}"))
