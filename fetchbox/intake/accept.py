@@ -182,6 +182,9 @@ class Intake:
         except FetchBoxError:
             await self._manifests.forget(object_key)
             raise
+        except BaseException:
+            await self._abort(job, _INTERRUPTED)  # the row may be there all the same
+            raise
         return job
 
     @asynccontextmanager

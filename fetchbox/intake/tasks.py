@@ -106,7 +106,7 @@ def _task_of(draft: TaskDraft, job: NewJob, defaults: Mapping[str, str]) -> Down
 def _mime_hint(tags: Mapping[str, str]) -> str:
     """Return `content_type` unless it could not be sent as a header to storage."""
     mime = tags.get("content_type", "")
-    return mime if mime.isprintable() else ""
+    return mime if mime.isascii() and mime.isprintable() else ""
 
 
 @contextmanager
