@@ -70,4 +70,4 @@ async def test_bug_is_not_repeated() -> None:
 async def test_wait_doubles_up_to_the_cap_without_jitter(waits: list[float]) -> None:
     policy = RetryPolicy(max_attempts=4, base_ms=2, cap_ms=5)
     await calls_until_end(policy, *[PASSING] * 4)
-    assert waits == [0.002, 0.004, 0.005]
+    assert waits == pytest.approx([0.002, 0.004, 0.005])
