@@ -83,6 +83,11 @@ def _look(check: Callable[[], object]) -> _Seen:
         return _Seen(error=error)
 
 
+def is_ok(status: int) -> bool:
+    """Whether the answer says that it serves."""
+    return status == http.HTTPStatus.OK
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Something that has to answer before tests may start, and how that is noticed."""
@@ -91,7 +96,7 @@ class Endpoint:
     #: http://host:port/path is asked with GET; tcp://host:port only has to accept.
     url: str
     within_s: float = 30.0
-    is_ready: Callable[[int], bool] = lambda status: status == http.HTTPStatus.OK
+    is_ready: Callable[[int], bool] = is_ok
     #: A reason why it can never answer (its process has ended), looked at between two tries.
     hopeless: Callable[[], str | None] = lambda: None
 

@@ -1,0 +1,193 @@
+"""python -m runner: brings a stack up, runs the integration tests on it, leaves a report.
+
+Exit codes: 0 all passed; 1 a test failed; 2 wrong usage; 3 the stack did not stand; 4 no test ran,
+or pytest itself failed; 130 interrupted.
+"""
+
+import argparse
+import os
+import random
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from runner import junit
+from runner.report import Run, skip_reasons, write_reports
+from runner.smoke import smoke
+from runner.stacks.embedded import EmbeddedStack
+from runner.stacks.given import GivenStack
+from runner.stacks.port import Addresses, Place, Readiness, Running, Stack, StackError
+from runner.suite import PartResult, Suite, Wishes
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+PASSED, FAILED, STACK_FAILED, NOTHING_RAN, INTERRUPTED = 0, 1, 3, 4, 130
+#: pytest's exit codes: passed, failed, nothing collected. The others mean that pytest broke.
+PYTEST_ENDS: Final = {0, 1, 5}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says."""
+    given = _parser().parse_args(arguments)
+    # A polite end of this process must take the stack along, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except StackError as error:
+        _say(f"The stack does not stand:\n{error}\nLogs: {_place(os.environ).logs}")
+        return STACK_FAILED
+    except KeyboardInterrupt:
+        _say("interrupted; everything that was started has been ended")
+        return INTERRUPTED
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m runner",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="keep a stack; print the variables that tests need")
+    up.set_defaults(command=_up)
+    wait = commands.add_parser("wait", help="wait until the stack in FETCHBOX_TEST_* answers")
+    wait.set_defaults(command=_wait)
+    test = commands.add_parser("test", help="run the tests on a new stack, or on the one given")
+    test.add_argument("-w", "--workers", type=int, default=4, help="tests side by side (4)")
+    test.add_argument("--shuffle", nargs="?", type=int, const=0, metavar="SEED", help="any order")
+    test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    test.set_defaults(command=_test)
+    return parser
+
+
+def _place(environment: Mapping[str, str]) -> Place:
+    artifacts = Path(environment.get("FETCHBOX_TEST_ARTIFACTS") or ROOT / "artifacts")
+    return Place(root=ROOT, artifacts=artifacts.resolve(), cache=ROOT / ".cache")
+
+
+def _stack(environment: Mapping[str, str]) -> Stack:
+    """Return the stack that the environment names, or one of our own."""
+    if environment.get("FETCHBOX_TEST_API"):
+        return GivenStack(environment=environment)
+    return EmbeddedStack(place=_place(environment), environment=environment)
+
+
+def _up(_: argparse.Namespace) -> int:
+    stack = EmbeddedStack(place=_place(os.environ), environment=os.environ)
+    with stack.running() as running:
+        _show_waterfall(running)
+        for name, text in running.addresses.environment().items():
+            print(f"export {name}={shlex.quote(text)}")
+        print("export INTEGRATION_TESTS=1", flush=True)
+        _say("The stack stands until Ctrl-C.")
+        signal.pause()
+    return PASSED
+
+
+def _wait(_: argparse.Namespace) -> int:
+    with GivenStack(environment=os.environ).running() as running:
+        _show_waterfall(running)
+    return PASSED
+
+
+def _test(given: argparse.Namespace) -> int:
+    place = _place(os.environ)
+    place.artifacts.mkdir(parents=True, exist_ok=True)
+    for old in ("SENTINEL", "junit.xml", "report.html", "summary.md"):
+        (place.artifacts / old).unlink(missing_ok=True)
+    stack = _stack(os.environ)
+    begun = time.monotonic()
+    with stack.running() as running:
+        up_s = time.monotonic() - begun
+        _show_waterfall(running)
+        smoke_s = smoke(running.addresses)
+        _say(f"stack: {stack.name}, up in {up_s:.1f} s, first job through in {smoke_s:.1f} s")
+        parts = _run_parts(running.addresses, place, _wishes(given))
+        end_begun = time.monotonic()
+    times = [("start", up_s), ("smoke", smoke_s), *((part.name, part.seconds) for part in parts)]
+    times += [("stop", time.monotonic() - end_begun), ("in all", time.monotonic() - begun)]
+    return _conclude(stack.name, running.waterfall, parts, times, place)
+
+
+def _wishes(given: argparse.Namespace) -> Wishes:
+    seed = given.shuffle
+    if seed == 0:
+        seed = random.randrange(1, 100_000)  # noqa: S311 - an order of tests is no secret
+    if seed is not None:
+        _say(f"shuffled; the same order again: SHUFFLE={seed}")
+    return Wishes(workers=given.workers, seed=seed, pytest_arguments=given.pytest)
+
+
+def _run_parts(addresses: Addresses, place: Place, wishes: Wishes) -> list[PartResult]:
+    suite = Suite(
+        root=ROOT,
+        artifacts=place.artifacts,
+        environment=addresses.environment(),
+        wishes=wishes,
+    )
+    results = []
+    for part in suite.parts():
+        _say(f"\n{part.name}:")
+        results.append(suite.run(part))
+    return results
+
+
+def _conclude(
+    stack: str,
+    waterfall: Sequence[Readiness],
+    parts: Sequence[PartResult],
+    times: Sequence[tuple[str, float]],
+    place: Place,
+) -> int:
+    """Merge the results, read them again, judge them, and say so."""
+    merged = place.artifacts / "junit.xml"
+    junit.merge({part.name: part.junit for part in parts}, merged)
+    results = junit.read(merged)
+    write_reports(
+        Run(stack=stack, results=results, waterfall=waterfall, times=times), place.artifacts
+    )
+    for reason, count in skip_reasons(results):
+        _say(f"skipped {count}: {reason}")
+    _say(", ".join(f"{name} {seconds:.1f} s" for name, seconds in times))
+    _say(f"report: {place.artifacts / 'report.html'}")
+    code = _judge(results, parts)
+    if results.executed:
+        (place.artifacts / "SENTINEL").write_text(f"{code} {results.closing_line}\n")
+    _say(f"\n{results.closing_line}")
+    return code
+
+
+def _judge(results: junit.Results, parts: Sequence[PartResult]) -> int:
+    broken = [part for part in parts if part.exit_code not in PYTEST_ENDS]
+    for part in broken:
+        _say(f"pytest ended with {part.exit_code} in the {part.name} part")
+    if results.red:
+        return FAILED
+    if broken or not results.executed:
+        return NOTHING_RAN
+    return FAILED if any(part.exit_code == FAILED for part in parts) else PASSED
+
+
+def _show_waterfall(running: Running) -> None:
+    whole_s = max((ready.ready_s for ready in running.waterfall), default=0.0) or 1.0
+    for ready in running.waterfall:
+        before = round(30 * ready.started_s / whole_s)
+        bar = " " * before + "#" * max(round(30 * ready.ready_s / whole_s) - before, 1)
+        _say(f"  {ready.name:<16} {bar:<31} {ready.ready_s:4.1f} s")
+
+
+def _say(text: str) -> None:
+    """Speak beside standard output, which belongs to `eval` and to pytest."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
