@@ -13,7 +13,7 @@ from tests.common.objects import Listed, etags_of, list_objects, object_digest
 
 #: Where job types with hints put their objects: bucket and the prefixes below which to look.
 _PLACES: Final = {
-    "it_bucket": ("fetchbox-override", ("it-bucket/{job_id}/",)),
+    "it_bucket": ("fetchbox-override", ("overridden/{job_id}/",)),
     "gallery": (
         "fetchbox-gallery",
         tuple(f"gallery/{folder}/{{job_id}}/" for folder in ("images", "css", "other")),

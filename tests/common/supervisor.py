@@ -6,13 +6,15 @@ from typing import Any, Final
 
 import requests
 
+from tests.common.metrics import scrape, total
+
 #: A stop may take as long as the drain of a worker.
 TIMEOUT_S: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervised:
-    """One process. `ready_url` answers 200 when it serves."""
+    """One process. `ready_url` answers 200 when it serves; a worker has its metrics beside it."""
 
     name: str
     supervisor: str
@@ -45,6 +47,10 @@ class Supervised:
             return _status_of(self.ready_url) == HTTPStatus.OK
         except requests.ConnectionError:
             return False
+
+    def metric(self, name: str) -> float:
+        """Return one of its metrics, summed over labels."""
+        return total(scrape(self.ready_url.removesuffix("/health/ready")), name)
 
     def _ask(self, verb: str, path: str) -> dict[str, Any]:
         with requests.Session() as session:
