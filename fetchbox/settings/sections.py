@@ -13,6 +13,7 @@ from fetchbox.settings.values import (
     Address,
     Count,
     Days,
+    HeaderText,
     HttpUrl,
     IggyUrl,
     Listen,
@@ -190,7 +191,9 @@ class WorkerSection(Section):
     poll_interval_ms: Millis = Field(100, description="how often the broker is asked")
     shutdown_timeout_ms: Millis = Field(30_000, description="how long running tasks may finish")
     max_resource_bytes: SizeOrNone = Field(0, description="largest resource; 0 = no limit")
-    user_agent: str = Field(f"FetchBox/{__version__}", description="unless a manifest names one")
+    user_agent: HeaderText = Field(
+        f"FetchBox/{__version__}", description="unless a manifest names one"
+    )
     blocked_networks: Networks = Field(
         ("169.254.0.0/16", "fe80::/10"), description="never connected to (cloud metadata)"
     )

@@ -142,6 +142,14 @@ def check_name(value: str) -> str:
     return value
 
 
+def check_header(value: str) -> str:
+    """Accept what may stand in a header."""
+    if any(char in value for char in "\r\n\0"):
+        msg = "must not contain line breaks"
+        raise ValueError(msg)
+    return value
+
+
 def _has_host(value: str, schemes: frozenset[str]) -> bool:
     try:
         parts = urlsplit(value)
@@ -185,6 +193,7 @@ OptionalName = Annotated[
 OptionalText = Annotated[str | None, BeforeValidator(blank_is_none)]
 Secret = Annotated[SecretStr | None, BeforeValidator(blank_is_none)]
 HttpUrl = Annotated[str | None, BeforeValidator(_after(check_http)), BeforeValidator(blank_is_none)]
+HeaderText = Annotated[str, BeforeValidator(_after(check_header))]
 IggyUrl = Annotated[str, BeforeValidator(_after(check_iggy))]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_each(check_network))]
 ProxyUris = Annotated[tuple[str, ...], BeforeValidator(_each(check_proxy))]
