@@ -9,6 +9,7 @@ import os
 import random
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="keep a stack; print the variables that tests need")
     up.set_defaults(command=_up)
+    shell = commands.add_parser("shell", help="a shell with a stack in its environment")
+    shell.set_defaults(command=_shell)
     wait = commands.add_parser("wait", help="wait until the stack in FETCHBOX_TEST_* answers")
     wait.set_defaults(command=_wait)
     test = commands.add_parser("test", help="run the tests on a new stack, or on the one given")
@@ -90,6 +93,19 @@ def _up(_: argparse.Namespace) -> int:
         _say("The stack stands until Ctrl-C.")
         signal.pause()
     return PASSED
+
+
+def _shell(_: argparse.Namespace) -> int:
+    stack = EmbeddedStack(place=_place(os.environ), environment=os.environ)
+    with stack.running() as running:
+        _show_waterfall(running)
+        _say("FETCHBOX_TEST_* is set: `pytest tests/integration` works; the stack ends with exit.")
+        variables = {**running.addresses.environment(), "INTEGRATION_TESTS": "1"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        shell = os.environ.get("SHELL", "/bin/sh")
+        return subprocess.run(
+            [shell], cwd=ROOT, env={**os.environ, **variables, "PATH": path}, check=False
+        ).returncode
 
 
 def _wait(_: argparse.Namespace) -> int:
