@@ -23,18 +23,19 @@ class BlockedNetworks:
     def __init__(self, networks: Iterable[str]) -> None:
         """Raise ValueError for what is no network in CIDR notation."""
         self._networks = tuple(ip_network(text) for text in networks)
-        self.blocks = lru_cache(maxsize=4096)(self._blocks)
+        #: Tells whether a host is the literal of a blocked address; False for any name.
+        self.blocks_host = lru_cache(maxsize=4096)(self._blocks_host)
 
-    def blocks_host(self, host: str) -> bool:
-        """Tell whether a host is the literal of a blocked address; False for any name."""
+    def blocks(self, address: str) -> bool:
+        """Tell whether an address, written the usual way, is blocked."""
+        forms = _forms(ip_address(address))
+        return any(form in network for form in forms for network in self._networks)
+
+    def _blocks_host(self, host: str) -> bool:
         if ":" not in host and not host.rstrip(".").rpartition(".")[2][:1].isdigit():
             return False  # nearly every host; no top-level domain begins with a digit
         address = _address_of(unquote(host).rstrip("."))
         return address is not None and self.blocks(str(address))
-
-    def _blocks(self, text: str) -> bool:
-        address = ip_address(text)
-        return any(form in network for form in _forms(address) for network in self._networks)
 
 
 def _address_of(host: str) -> Address | None:

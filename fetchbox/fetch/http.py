@@ -166,13 +166,17 @@ class HttpResponse:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as received."""
         content = self._response.content
+        # aiohttp watches for silence itself; but a malformed chunk that comes after the headers
+        # silences its parser, and its timeout with it: a body in chunks needs our own deadline.
+        headers = self._response.headers
+        is_sized = "content-length" in headers and "transfer-encoding" not in headers
         while True:
             try:
                 if content.is_eof():  # all of it is here: nothing to wait for
                     data = content.read_nowait()
+                elif is_sized:
+                    data = await content.readany()
                 else:
-                    # A deadline of our own: aiohttp's parser goes silent, and its own timeout
-                    # with it, when a chunk after the headers is malformed.
                     async with asyncio.timeout(self._silence_s):
                         data = await content.readany()
             except BODY_ERRORS as error:
