@@ -70,6 +70,7 @@ def _config(app: Any) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="warning",  # its comings and goings are told by whoever serves
         access_log=False,
         proxy_headers=False,
         server_header=False,

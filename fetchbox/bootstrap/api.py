@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 BIND_KEY: Final = "server.bind_addr"
 OPERATOR_KEY: Final = "server.operator_bind_addr"
 
+#: How long listening waits for topics and buckets; a broker that is away must not keep it.
+PROVISION_FIRST_S: Final = 2.0
+
 _OPEN: Final = (
     "operator routes are open to everyone who reaches this address, and changes are refused: "
     "set server.operator_token"
@@ -68,11 +71,14 @@ class ApiService:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until stopped; the last requests are finished before anything is closed."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._provision(stop))
+            provisioning = group.create_task(self._provision(stop))
+            await asyncio.wait({provisioning}, timeout=PROVISION_FIRST_S)
             group.create_task(self._follow(stop))
             group.create_task(self.pruner.run(stop))
             for listener in self._listeners(stop):
                 group.create_task(listener)
+            await stop.wait()
+            provisioning.cancel()
 
     async def _provision(self, stop: asyncio.Event) -> None:
         settings = self.parts.settings

@@ -27,14 +27,18 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def persist(what: str, attempt: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-    """Do something until it succeeds or `stop` is set; failures are logged and tried again."""
+    """Do something until it succeeds or `stop` is set; failures are logged and tried again.
+
+    The first failure is no warning: services that start together wait for each other.
+    """
     wait_s = FIRST_WAIT_S
     while not stop.is_set():
         try:
             await attempt()
         except FetchBoxError as error:
             facts = {"attempted": what, "reason": error.failure.message, "retry_in_s": wait_s}
-            logger.warning("not possible yet", extra=facts)
+            level = logging.INFO if wait_s == FIRST_WAIT_S else logging.WARNING
+            logger.log(level, "not possible yet", extra=facts)
             await pause(stop, wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         else:
