@@ -1,12 +1,13 @@
 """`fetchbox dlq`: list, replay and delete dead letters."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
 import typer
 
-from fetchbox.api.answers import DeadLettersAnswer, PurgeAnswer, ReplayAnswer
+from fetchbox.api.answers import DeadLetterAnswer, DeadLettersAnswer, PurgeAnswer, ReplayAnswer
 from fetchbox.cli.options import DEFAULT_SERVER, AsJson, Server, Token, connected
 from fetchbox.cli.render import show_dead_letters, show_json, show_note, show_text
 
@@ -41,10 +42,12 @@ def list_entries(  # noqa: PLR0913 - a command's parameters are its options
         found = api.get("/operators/dlq", DeadLettersAnswer, query)
     if as_json:
         show_json(found)
-    elif found.entries:
+        return
+    if found.entries:
         show_dead_letters(found.entries, datetime.now(UTC))
     else:
         show_note("no dead letters")
+    _tell_limit(found.entries, limit)
 
 
 @app.command()
@@ -68,6 +71,7 @@ def replay(  # noqa: PLR0913 - a command's parameters are its options
         show_json(done)
     else:
         show_text(f"{done.replayed} queued again, {done.skipped} skipped: stored already")
+        _tell_limit(done.entries, limit)
 
 
 @app.command()
@@ -88,6 +92,11 @@ def purge(
         show_json(done)
     else:
         show_text(f"{done.purged} dead letters deleted")
+
+
+def _tell_limit(entries: Sequence[DeadLetterAnswer], limit: int) -> None:
+    if len(entries) >= limit:
+        show_note(f"{limit} dead letters looked at; there may be more: raise --limit")
 
 
 def _wanted(

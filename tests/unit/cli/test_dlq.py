@@ -74,6 +74,12 @@ def test_replay_tells_what_it_did(run: Run, letters: ServedApi) -> None:
     assert ended.stdout == "1 queued again, 0 skipped: stored already\n"
 
 
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_reached_limit_is_told(run: Run, letters: ServedApi, command: str) -> None:
+    assert "raise --limit" in run("dlq", command, "--limit", "1", "--server", letters.url).stderr
+    assert run("dlq", command, "--limit", "2", "--server", letters.url).stderr == ""
+
+
 @pytest.mark.parametrize(
     ("command", "key"), [("list", "entries"), ("replay", "replayed"), ("purge", "purged")]
 )
