@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from fetchbox.api.dlq import WantedDeadLetters
 from fetchbox.broker import streams
 from fetchbox.broker.port import PartitionSpan
 from fetchbox.cli.exits import Exit
+from fetchbox.model.dead_letters import DeadLetterEntry, WantedDeadLetters
 from fetchbox.model.job import Pointer
 from fetchbox.model.outcome import DeadLetter
 from fetchbox.model.task import DownloadTask
-from tests.fakes.api import JOB_ID, Entry
+from tests.fakes.api import JOB_ID
 from tests.fakes.served import ServedApi
 from tests.unit.cli.conftest import Run
 
-ENTRY = Entry(
+ENTRY = DeadLetterEntry(
     pointer=Pointer(partition=1, offset=7),
     letter=DeadLetter(
         task=DownloadTask(
