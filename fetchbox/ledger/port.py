@@ -93,7 +93,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Sizes of the ledger."""
+    """Sizes of the ledger; `resources` are the reported ones, `size_bytes` is on disk."""
 
     jobs: int
     resources: int
@@ -147,9 +147,22 @@ class Ledger(Protocol):
     ) -> Sequence[Job]:
         """Apply status events (offset, event) of one partition in one transaction, once.
 
-        Skips offsets at or below the last applied one (contract 6.4). Returns the jobs that
-        entered a terminal state, each once per entry.
+        Skips offsets at or below the last applied one (contract 6.4). Returns the jobs that have
+        entered a terminal state, by this or an earlier call, and were not announced since; up to
+        1000, the rest with the next call.
         """
+        ...
+
+    async def mark_announced(self, jobs: Sequence[Job]) -> None:
+        """Do not return these from `apply` again, unless they enter another terminal state."""
+        ...
+
+    async def applied(self) -> Mapping[int, int]:
+        """Return the last applied offset by partition."""
+        ...
+
+    async def rewind(self, partition: int) -> None:
+        """Forget the applied offset of a partition whose log was replaced."""
         ...
 
     async def mark_finalized(self, job_id: str, *, now_ms: int) -> bool:
