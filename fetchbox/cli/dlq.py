@@ -22,6 +22,9 @@ Offset = Annotated[int | None, typer.Option(min=0, help="One place; needs --part
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Dead letters at most.")]
 
 _DEFAULT_LIMIT: Final = 1000
+_SKIPPED: Final = (
+    "skipped: resources stored by now, older letters of the same resource, letters without a task"
+)
 
 
 @app.command("list")
@@ -62,7 +65,7 @@ def replay(  # noqa: PLR0913 - a command's parameters are its options
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Queue matching tasks again, but for resources that are stored already."""
+    """Queue matching tasks again, each resource once, but for those stored by now."""
     wanted = _wanted(job_id, code, partition, offset, limit)
     body = msgspec.json.encode({name: value for name, value in wanted.items() if value is not None})
     with connected(server, token) as api:
@@ -70,7 +73,9 @@ def replay(  # noqa: PLR0913 - a command's parameters are its options
     if as_json:
         show_json(done)
     else:
-        show_text(f"{done.replayed} queued again, {done.skipped} skipped: stored already")
+        show_text(f"{done.replayed} queued again, {done.skipped} skipped")
+        if done.skipped:
+            show_note(_SKIPPED)
         _tell_limit(done.entries, limit)
 
 

@@ -1,6 +1,7 @@
 """`fetchbox dlq`: list, replay, purge."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -12,7 +13,7 @@ from fetchbox.model.job import Pointer
 from fetchbox.model.outcome import DeadLetter
 from fetchbox.model.task import DownloadTask
 from tests.fakes.api import JOB_ID
-from tests.fakes.served import ServedApi
+from tests.fakes.served import ScriptedServer, ServedApi, answer
 from tests.unit.cli.conftest import Run
 
 ENTRY = DeadLetterEntry(
@@ -71,7 +72,14 @@ def test_empty_list_is_told(run: Run, api: ServedApi) -> None:
 
 def test_replay_tells_what_it_did(run: Run, letters: ServedApi) -> None:
     ended = run("dlq", "replay", "--server", letters.url)
-    assert ended.stdout == "1 queued again, 0 skipped: stored already\n"
+    assert (ended.stdout, ended.stderr) == ("1 queued again, 0 skipped\n", "")
+
+
+def test_what_was_skipped_is_explained(run: Run, scripted: Callable[..., ScriptedServer]) -> None:
+    server = scripted(answer("200 OK", b'{"replayed": 1, "skipped": 2, "entries": []}'))
+    ended = run("dlq", "replay", "--server", server.url)
+    assert ended.stdout == "1 queued again, 2 skipped\n"
+    assert ended.stderr.startswith("skipped: resources stored by now")
 
 
 @pytest.mark.parametrize("command", ["list", "replay"])
