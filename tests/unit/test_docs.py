@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from fetchbox.api.catalogue import OPERATIONS
+from fetchbox.cli.exits import Exit
+from fetchbox.intake.decode import decode_manifest
+from fetchbox.model.manifest import ManifestLimits
+
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -33,3 +38,24 @@ def test_glossary_is_in_order() -> None:
     text = (ROOT / "docs" / "glossary.md").read_text()
     words = re.findall(r"^\| \*\*(.+?)\*\* \|", text, re.MULTILINE)
     assert words == sorted(set(words))
+
+
+def test_sample_manifests_are_accepted() -> None:
+    (posted,) = re.findall(r"-d '(.*?)'", (ROOT / "README.md").read_text(), re.DOTALL)
+    text = (ROOT / "docs" / "requirements.md").read_text()
+    (shown,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    gallery = (ROOT / "examples" / "manifests" / "gallery.json").read_text()
+    for sample in (posted, shown, gallery):
+        assert decode_manifest(sample.encode(), ManifestLimits()).resources
+
+
+def test_exit_codes_are_in_the_readme() -> None:
+    (line,) = re.findall(r"^Exit codes: (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [int(part.split()[0]) for part in line.split(" · ")] == sorted(Exit)
+
+
+def test_routes_in_the_requirements_are_those_of_the_api() -> None:
+    text = (ROOT / "docs" / "requirements.md").read_text()
+    shown = set(re.findall(r"^\| `(GET|POST) (/operators\S*)`", text, re.MULTILINE))
+    there = {(each.method.upper(), each.path) for each in OPERATIONS if each.tag == "operators"}
+    assert shown == there
