@@ -47,14 +47,31 @@ async def serve(
 
     Raises OSError when the address cannot be bound.
     """
+    with bind(host, port) as listener:
+        await serve_on(listener, app, stop=stop, stopping=stopping, on_bound=on_bound)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address; who connects waits until it is served. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=2048) as listener:
-        address = listener.getsockname()
-        server = _Server(_config(app), lambda: on_bound(address[0], address[1]))
-        async with asyncio.TaskGroup() as group:
-            ending = group.create_task(_end(server, stop, stopping))
-            await server.serve(sockets=[listener])
-            ending.cancel()
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+async def serve_on(
+    listener: socket.socket,
+    app: Any,
+    *,
+    stop: asyncio.Event,
+    stopping: asyncio.Event,
+    on_bound: OnBound = lambda _host, _port: None,
+) -> None:
+    """Do as `serve` on an address already taken; closes it."""
+    address = listener.getsockname()
+    server = _Server(_config(app), lambda: on_bound(address[0], address[1]))
+    async with asyncio.TaskGroup() as group:
+        ending = group.create_task(_end(server, stop, stopping))
+        await server.serve(sockets=[listener])
+        ending.cancel()
 
 
 async def _end(server: uvicorn.Server, stop: asyncio.Event, stopping: asyncio.Event) -> None:

@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from fetchbox.api.app import ApiOptions, ApiServices, create_app
 from fetchbox.api.health import Health
 from fetchbox.api.openapi import Surface
 from fetchbox.bootstrap.adapters import open_ledger
 from fetchbox.bootstrap.errors import starting
-from fetchbox.bootstrap.listeners import Listener
+from fetchbox.bootstrap.listeners import Listener, take
 from fetchbox.bootstrap.parts import Parts
 from fetchbox.bootstrap.patience import persist, wait_for_topic
 from fetchbox.bootstrap.probes import Probes
@@ -58,7 +58,7 @@ class ApiService:
     """Implements `parts.Service`."""
 
     parts: Parts
-    services: ApiServices
+    listeners: Sequence[Listener]
     follower: StatusFollower
     pruner: Pruner
     health: Health
@@ -75,8 +75,9 @@ class ApiService:
             await asyncio.wait({provisioning}, timeout=PROVISION_FIRST_S)
             group.create_task(self._follow(stop))
             group.create_task(self.pruner.run(stop))
-            for listener in self._listeners(stop):
-                group.create_task(listener)
+            for listener in self.listeners:
+                serving = listener.serve(self.parts.announce, stop, self.stopping)
+                group.create_task(serving)
             await stop.wait()
             provisioning.cancel()
 
@@ -97,35 +98,6 @@ class ApiService:
         await wait_for_topic(self.parts.broker, streams.STATUS, stop)
         await persist("follow job status", partial(self.follower.run, stop), stop)
 
-    def _listeners(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        """Return one listener for all routes, or one for clients and one for operators."""
-        server = self.parts.settings.server
-        surfaces: list[tuple[Surface, str, Address]] = [("all", BIND_KEY, server.bind_addr)]
-        if (address := server.operator_bind_addr) is not None:
-            surfaces = [
-                ("ingest", BIND_KEY, server.bind_addr),
-                ("operators", OPERATOR_KEY, address),
-            ]
-        return [self._listen(*surface, stop) for surface in surfaces]
-
-    async def _listen(
-        self, surface: Surface, key: str, address: Address, stop: asyncio.Event
-    ) -> None:
-        server = self.parts.settings.server
-        options = ApiOptions(
-            operator_token=derived.revealed(server.operator_token),
-            max_body_bytes=server.max_manifest_bytes,
-            request_timeout_ms=server.request_timeout_ms,
-            version=__version__,
-            surface=surface,
-            is_loopback=address.is_loopback,
-        )
-        if surface != "ingest" and not options.operator_token and not address.is_loopback:
-            logger.warning(_OPEN, extra={"address": str(address)})
-        app = create_app(self.services, options, stopping=self.stopping)
-        listener = Listener(app=app, key=key, address=address)
-        await listener.serve(self.parts.announce, stop, self.stopping)
-
 
 async def open_api(parts: Parts, stack: AsyncExitStack) -> ApiService:
     """Open the ledger and put the API together; raises StartError and ConfigError."""
@@ -142,7 +114,7 @@ async def open_api(parts: Parts, stack: AsyncExitStack) -> ApiService:
     services = _services(parts, ledger, registry, pruner)
     return ApiService(
         parts=parts,
-        services=services,
+        listeners=_take_listeners(settings, services, stopping, stack),
         follower=StatusFollower(
             broker=parts.broker, ledger=ledger, handlers=registry, clock=parts.clock
         ),
@@ -179,4 +151,35 @@ def _services(
         probes=Probes(parts=parts).of_api(ledger),
         metrics=parts.metrics,
         clock=parts.clock,
+    )
+
+
+def _take_listeners(
+    settings: Settings, services: ApiServices, stopping: asyncio.Event, stack: AsyncExitStack
+) -> list[Listener]:
+    """Take one address for all routes, or one for clients and one for operators."""
+    server = settings.server
+    surfaces: list[tuple[Surface, str, Address]] = [("all", BIND_KEY, server.bind_addr)]
+    if (address := server.operator_bind_addr) is not None:
+        surfaces = [("ingest", BIND_KEY, server.bind_addr), ("operators", OPERATOR_KEY, address)]
+    listeners = []
+    for surface, key, address in surfaces:
+        options = _options(settings, surface, address)
+        app = create_app(services, options, stopping=stopping)
+        listeners.append(Listener(app=app, key=key, socket=take(key, address, stack)))
+    return listeners
+
+
+def _options(settings: Settings, surface: Surface, address: Address) -> ApiOptions:
+    server = settings.server
+    token = derived.revealed(server.operator_token)
+    if surface != "ingest" and not token and not address.is_loopback:
+        logger.warning(_OPEN, extra={"address": str(address)})
+    return ApiOptions(
+        operator_token=token,
+        max_body_bytes=server.max_manifest_bytes,
+        request_timeout_ms=server.request_timeout_ms,
+        version=__version__,
+        surface=surface,
+        is_loopback=address.is_loopback,
     )

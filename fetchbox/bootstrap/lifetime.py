@@ -37,7 +37,7 @@ def run_until_stopped(settings: Settings, name: str, main: Main) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_with_signals(main))
     except BaseExceptionGroup as group:
-        if (cause := _start_error(group)) is None:
+        if (cause := start_error_of(group)) is None:
             raise
         raise cause from None
 
@@ -58,8 +58,8 @@ async def _with_signals(main: Main) -> None:
     await main(stop)
 
 
-def _start_error(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    found: BaseException | None = group.subgroup((StartError, ConfigError))
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+def start_error_of(error: BaseException) -> BaseException | None:
+    """Find the reason why a service could not start among what its tasks raised."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, StartError | ConfigError) else None
+    return next(filter(None, map(start_error_of, error.exceptions)), None)

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from fetchbox.bootstrap.api import open_api
-from fetchbox.bootstrap.listeners import Listener, listen_for_metrics
+from fetchbox.bootstrap.listeners import METRICS_KEY, Listener, take_for_metrics
 from fetchbox.bootstrap.parts import Announce, Parts, Service, open_parts
 from fetchbox.bootstrap.worker import open_worker
 from fetchbox.settings.settings import Settings
 from fetchbox.settings.values import Address
+from fetchbox.telemetry.exposition import exposition_app
 
 Opener = Callable[[Parts, AsyncExitStack], Awaitable[Service]]
 
@@ -44,13 +45,10 @@ async def run_dev(
     stop: asyncio.Event,
     announce: Announce = tell_nobody,
     *,
-    beside: Sequence[Listener] = (),
+    beside: Sequence[Opener] = (),
 ) -> None:
-    """Run API and worker in one process until `stop`, and other listeners beside them."""
-    async with asyncio.TaskGroup() as group:
-        for listener in beside:
-            group.create_task(listener.serve(announce, stop, asyncio.Event()))
-        await _run(settings, (open_api, open_worker), stop, announce)
+    """Run API and worker in one process until `stop`, and other services beside them."""
+    await _run(settings, (*beside, open_api, open_worker), stop, announce)
 
 
 async def _run(
@@ -63,9 +61,14 @@ async def _run(
         async def is_ready() -> bool:
             return all([await service.is_ready() for service in services])
 
+        metrics = Listener(
+            app=exposition_app(parts.metrics, is_ready),
+            key=METRICS_KEY,
+            socket=take_for_metrics(settings, stack),
+        )
         ended = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen_for_metrics(parts, is_ready, ended))
+            group.create_task(metrics.serve(announce, ended, asyncio.Event()))
             async with asyncio.TaskGroup() as running:
                 for service in services:
                     running.create_task(service.run(stop))

@@ -90,15 +90,15 @@ def dev(
 
 
 async def _run_dev(settings: "Settings", stop: asyncio.Event, *, with_origin: bool) -> None:
-    from fetchbox.bootstrap.listeners import Listener  # noqa: PLC0415 - see the module
-    from fetchbox.bootstrap.run import run_dev  # noqa: PLC0415
+    from fetchbox.bootstrap.run import run_dev  # noqa: PLC0415 - see the module
+    from fetchbox.bootstrap.site import Site  # noqa: PLC0415
     from fetchbox.cli import origin  # noqa: PLC0415
     from fetchbox.cli.banner import Banner  # noqa: PLC0415
     from fetchbox.settings.values import Address  # noqa: PLC0415
 
     address = Address(host=origin.HOST, port=origin.PORT)
-    listener = Listener(app=origin.app, key=origin.NAME, address=address)
-    beside = [listener] if with_origin else []
+    site = Site(app=origin.app, name=origin.NAME, address=address)
+    beside = [site.open] if with_origin else []
     await run_dev(settings, stop, Banner(settings, with_origin=with_origin).tell, beside=beside)
 
 
