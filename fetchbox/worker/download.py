@@ -6,10 +6,14 @@ through in parts.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
 
 from fetchbox.fetch.port import Fetcher, FetchError, FetchRequest, FetchResponse, Side
 from fetchbox.model.clock import Clock
@@ -20,6 +24,9 @@ from fetchbox.worker.plan import DownloadPlan, GiveUp, PlanLimits, Step, Try
 from fetchbox.worker.target import Errand, upload_options
 
 Sleep = Callable[[float], Awaitable[None]]
+
+#: More digits than any delay has; Python refuses to read thousands of them.
+_DELAY_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,14 @@ class Ending:
     proxy: str | None = None
 
 
+class Culprit(StrEnum):
+    """Where an attempt failed. A proxy's failure does not count as an attempt (contract 5.7)."""
+
+    PROXY = "proxy"
+    ORIGIN = "origin"
+    STORAGE = "storage"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
     """What observers are told after each attempt that failed."""
@@ -56,13 +71,17 @@ class FailedAttempt:
     errand: Errand
     failure: Failure
     endpoint: Endpoint | None
-    is_upload: bool
+    culprit: Culprit
     will_retry: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What a download works with. `on_failed` sees every failed attempt."""
+    """What a download works with. `on_failed` sees every failed attempt.
+
+    `on_downloaded` is told the size of each whole body and how many seconds it took by `timer`,
+    from the request to its last byte.
+    """
 
     fetcher: Fetcher
     storage: Storage
@@ -70,13 +89,7 @@ class Means:
     on_failed: Callable[[FailedAttempt], None]
     on_downloaded: Callable[[Errand, int, float], None]
     sleep: Sleep = asyncio.sleep
-
-
-class _SizeExceededError(Exception):
-    """A body of unknown length outgrew the buffer; carries what was read."""
-
-    def __init__(self, head: list[bytes]) -> None:
-        self.head = head
+    timer: Callable[[], float] = time.perf_counter
 
 
 class Downloader:
@@ -117,31 +130,31 @@ class Downloader:
         except FetchError as error:
             cause = _located(error.failure, endpoint, plan.failed + 1)
             step = _after_fetch_error(plan, error, cause, self._means.clock)
-            is_upload = False
+            culprit = Culprit.PROXY if error.side is Side.PROXY else Culprit.ORIGIN
         except StorageError as error:
             cause = _located(error.failure, endpoint, plan.stored + 1)
             step = plan.after_upload_failure(cause)
-            is_upload = True
+            culprit = Culprit.STORAGE
         self._means.on_failed(
             FailedAttempt(
                 errand=errand,
                 failure=cause,
                 endpoint=endpoint,
-                is_upload=is_upload,
+                culprit=culprit,
                 will_retry=isinstance(step, Try),
             )
         )
-        return GiveUp(cause) if isinstance(step, GiveUp) and step.failure is cause else step
+        return step
 
     async def _relay(self, errand: Errand, plan: DownloadPlan, request: FetchRequest) -> Stored:
-        started = self._means.clock()
+        started = self._means.timer()
         async with self._means.fetcher.fetch(request) as response:
             self._refuse_bad(response)
-            try:
-                body = await self._gather(response)
-            except _SizeExceededError as exceeded:
-                return await self._stream(errand, response, exceeded.head, started)
-        self._means.on_downloaded(errand, len(body), (self._means.clock() - started) / 1000)
+            chunks = response.chunks()
+            body = await self._gather(response, chunks)
+            if isinstance(body, list):
+                return await self._stream(errand, response, _joined(body, chunks), started)
+        self._means.on_downloaded(errand, len(body), self._means.timer() - started)
         return await self._put(errand, plan, response, body)
 
     def _refuse_bad(self, response: FetchResponse) -> None:
@@ -160,19 +173,21 @@ class Downloader:
             text = f"the body is larger than worker.max_resource_bytes ({limit})"
             raise FetchError(failure(FailureCode.DOWNLOAD_TOO_LARGE, text, limit=limit))
 
-    async def _gather(self, response: FetchResponse) -> bytes:
-        """Read a small body whole; raises _SizeExceededError when it is not small."""
+    async def _gather(
+        self, response: FetchResponse, chunks: AsyncIterator[bytes]
+    ) -> bytes | list[bytes]:
+        """Read a small body whole; of a large one return the parts read so far, maybe none."""
         threshold = self._body.multipart_threshold
         if (response.content_length or 0) > threshold:
-            raise _SizeExceededError([])
+            return []
         parts: list[bytes] = []
         size = 0
-        async for chunk in response.chunks():
+        async for chunk in chunks:
             parts.append(chunk)
             size += len(chunk)
+            self._refuse_large(size)
             if size > threshold:
-                raise _SizeExceededError(parts)
-        self._refuse_large(size)
+                return parts
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _put(
@@ -201,20 +216,25 @@ class Downloader:
         """Wait for the next upload attempt, or re-raise when there is none left."""
         if plan.stored + 1 >= self._plan.storage_retry_limit or not error.failure.retryable:
             raise error
-        step = plan.after_upload_failure(error.failure)
+        cause = _located(error.failure, None, plan.stored + 1)
+        step = plan.after_upload_failure(cause)
         self._means.on_failed(
             FailedAttempt(
                 errand=errand,
-                failure=error.failure,
+                failure=cause,
                 endpoint=None,
-                is_upload=True,
+                culprit=Culprit.STORAGE,
                 will_retry=True,
             )
         )
         await self._means.sleep(step.after_ms / 1000 if isinstance(step, Try) else 0)
 
     async def _stream(
-        self, errand: Errand, response: FetchResponse, head: list[bytes], started: int
+        self,
+        errand: Errand,
+        response: FetchResponse,
+        chunks: AsyncGenerator[bytes, None],
+        started: float,
     ) -> Stored:
         """Pass a large body through; a fault of the origin aborts the upload."""
         digest = hashlib.sha256()
@@ -222,12 +242,13 @@ class Downloader:
 
         async def pass_through() -> AsyncGenerator[bytes, None]:
             nonlocal size
-            async with aclosing(_rest(head, response)) as chunks:
+            async with aclosing(chunks):
                 async for chunk in chunks:
                     size += len(chunk)
                     self._refuse_large(size)
                     digest.update(chunk)
                     yield chunk
+            self._means.on_downloaded(errand, size, self._means.timer() - started)
             _verify(errand, digest.hexdigest())
 
         options = upload_options(
@@ -236,16 +257,21 @@ class Downloader:
             content_encoding=response.header("content-encoding"),
             sha256=None,
         )
-        stored = await self._means.storage.put_stream(options, pass_through())
-        self._means.on_downloaded(errand, size, (self._means.clock() - started) / 1000)
+        async with aclosing(pass_through()) as passing:
+            stored = await self._means.storage.put_stream(options, passing)
         return Stored(object=stored, sha256=digest.hexdigest(), status=response.status)
 
 
-async def _rest(head: list[bytes], response: FetchResponse) -> AsyncGenerator[bytes, None]:
-    while head:
-        yield head.pop(0)
-    async for chunk in response.chunks():
-        yield chunk
+async def _joined(head: list[bytes], rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield what was read and then the rest; each chunk is let go of as it leaves."""
+    try:
+        while head:
+            yield head.pop(0)
+        async for chunk in rest:
+            yield chunk
+    finally:
+        if isinstance(rest, AsyncGenerator):
+            await rest.aclose()
 
 
 def _verify(errand: Errand, digest: str) -> None:
@@ -262,11 +288,16 @@ def _verify(errand: Errand, digest: str) -> None:
 
 
 def _located(cause: Failure, endpoint: Endpoint | None, attempt: int) -> Failure:
-    """Add where and at which attempt it happened."""
-    context = {**cause.context, "attempt": str(attempt)}
+    """Add where and at which attempt it happened; bytes of a peer that are no text become `?`."""
+    context = {name: _sendable(text) for name, text in cause.context.items()}
+    context["attempt"] = str(attempt)
     if endpoint is not None:
         context["proxy"] = endpoint.label
-    return replace(cause, context=context)
+    return replace(cause, message=_sendable(cause.message), context=context)
+
+
+def _sendable(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _after_fetch_error(plan: DownloadPlan, error: FetchError, cause: Failure, clock: Clock) -> Step:
@@ -279,9 +310,10 @@ def _after_fetch_error(plan: DownloadPlan, error: FetchError, cause: Failure, cl
 def retry_after_ms(value: str, now_ms: int) -> int | None:
     """Read a Retry-After header: delay seconds or an HTTP date; None when it is neither."""
     if value.isascii() and value.isdigit():
-        return int(value) * 1000
+        return int(value[:_DELAY_DIGITS]) * 1000
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        at_ms = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
         return None
-    return max(0, int(moment.timestamp() * 1000) - now_ms)
+    return max(0, at_ms - now_ms)

@@ -12,7 +12,7 @@ from fetchbox.model.outcome import DeadLetter, LogEvent, LogLevel, Outcome
 from fetchbox.model.task import DownloadTask
 from fetchbox.model.urls import mask_url
 from fetchbox.telemetry.metrics import Metrics
-from fetchbox.worker.download import Ending, FailedAttempt, Stored
+from fetchbox.worker.download import Culprit, Ending, FailedAttempt, Stored
 from fetchbox.worker.report import Report
 from fetchbox.worker.target import Errand
 
@@ -39,15 +39,19 @@ class Recorder:
         self._metrics.download_latency.observe(seconds)
         self._metrics.download_bytes.labels(errand.task.job_type).inc(size)
 
-    def attempt_failed(self, attempt: FailedAttempt) -> LogEvent:
-        """An attempt failed, whatever follows."""
+    def attempt_failed(self, attempt: FailedAttempt) -> LogEvent | None:
+        """An attempt failed; the last one is told of by `failed`."""
         job_type = attempt.errand.task.job_type
         metrics = self._metrics
-        counter = metrics.storage_failures if attempt.is_upload else metrics.download_failures
-        counter.labels(attempt.failure.code, job_type).inc()
-        if attempt.endpoint is not None and not attempt.is_upload:
+        if attempt.culprit is Culprit.STORAGE:
+            metrics.storage_failures.labels(attempt.failure.code, job_type).inc()
+        elif attempt.culprit is Culprit.ORIGIN:
+            metrics.download_failures.labels(attempt.failure.code, job_type).inc()
+        if attempt.endpoint is not None and attempt.culprit is not Culprit.STORAGE:
             metrics.proxy_failures.labels(attempt.endpoint.pool, job_type).inc()
-        fields = {"code": attempt.failure.code, **attempt.failure.context}
+        if not attempt.will_retry:
+            return None
+        fields = _failed_fields(attempt.failure)
         return self._event(
             attempt.errand.task, LogLevel.WARN, "task.retry", attempt.failure.message, fields
         )
@@ -76,7 +80,7 @@ class Recorder:
     def failed(self, message: Message, task: DownloadTask, cause: Failure, attempts: int) -> Report:
         """A resource is given up on."""
         self._metrics.tasks.labels("failed", task.job_type).inc()
-        fields = {"code": cause.code, "attempts": str(attempts), **cause.context}
+        fields = _failed_fields(cause) | {"attempts": str(attempts)}
         outcome = Outcome(
             resource_id=task.resource_id,
             state=JobState.FAILED,
@@ -143,6 +147,13 @@ class Recorder:
             timestamp_ms=self._clock(),
             trace_id=task.trace_id,
         )
+
+
+def _failed_fields(cause: Failure) -> dict[str, str]:
+    fields = {"code": str(cause.code), **cause.context}
+    if (status := fields.pop("status", None)) is not None:
+        fields["http_status"] = status
+    return fields
 
 
 def _stored_fields(stored: Stored) -> dict[str, str]:

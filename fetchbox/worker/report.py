@@ -8,8 +8,9 @@ here: so a small job is reported within milliseconds, not after the flush interv
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from fetchbox.broker.port import Broker, BrokerUnavailableError, Message, Published, Subscription
@@ -78,8 +79,12 @@ class Reporter:
         self._announced: dict[str, None] = {}
         self._due = asyncio.Event()
         self._closing = False
-        #: False while publishing fails.
-        self.is_healthy = True
+        self._failing: set[str] = set()
+
+    @property
+    def is_healthy(self) -> bool:
+        """False while something keeps failing to be published or settled."""
+        return not self._failing
 
     def started(self, task: DownloadTask) -> None:
         """A task has begun; the first of a job announces it at the next flush."""
@@ -149,26 +154,38 @@ class Reporter:
 
     async def _publish(self, job_id: str, batch: _JobBatch) -> None:
         key = job_id or "unknown"
-        reports = [await self._bury(key, report) for report in batch.reports]
+        pointers = await self._bury(key, batch.reports)
         newest = 0
         if batch.logs:
             place = await self._insist(LOGS, lambda: self._broker.publish(LOGS, key, batch.logs))
             newest = place.offset + len(batch.logs) - 1 if place.offset is not None else 0
         if job_id:
-            outcomes = [report.outcome for report in reports if report.outcome is not None]
+            outcomes = [
+                replace(outcome, dlq=pointers.get(at)) if at in pointers else outcome
+                for at, report in enumerate(batch.reports)
+                if (outcome := report.outcome) is not None
+            ]
             payload = encode_status(self._status(batch.task, outcomes, newest))
             await self._insist(STATUS, lambda: self._broker.publish(STATUS, key, [payload]))
 
-    async def _bury(self, key: str, report: Report) -> Report:
-        """Publish the dead letter of a failed task and point its outcome at it."""
-        if (letter := report.dead_letter) is None:
-            return report
-        payload = encode_dead_letter(letter)
-        place = await self._insist(DLQ, lambda: self._broker.publish(DLQ, key, [payload]))
-        self._metrics.dead_letters.labels(report.task.job_type).inc()
-        if report.outcome is None:
-            return report
-        return replace(report, outcome=replace(report.outcome, dlq=_pointer(place)))
+    async def _bury(self, key: str, reports: Sequence[Report]) -> Mapping[int, Pointer | None]:
+        """Publish the dead letters of failed tasks; return where they lie, by place in `reports`.
+
+        The newest goes alone: not every broker tells the place of one in a batch, and the newest
+        is the one that operators are pointed to.
+        """
+        letters = [
+            (at, encode_dead_letter(report.dead_letter))
+            for at, report in enumerate(reports)
+            if report.dead_letter is not None
+        ]
+        pointers: dict[int, Pointer | None] = {}
+        for batch in filter(None, (letters[:-1], letters[-1:])):
+            payloads = [payload for _, payload in batch]
+            place = await self._insist(DLQ, partial(self._broker.publish, DLQ, key, payloads))
+            self._metrics.dead_letters.labels(reports[0].task.job_type).inc(len(batch))
+            pointers |= {at: _pointer(place, n) for n, (at, _) in enumerate(batch)}
+        return pointers
 
     def _status(
         self, task: DownloadTask, outcomes: Sequence[Outcome], log_offset: int
@@ -201,16 +218,17 @@ class Reporter:
             except BrokerUnavailableError as error:
                 failed += 1
                 if failed == policy.max_attempts:
-                    self.is_healthy = False
+                    self._failing.add(what)
                     self._metrics.publish_failures.labels(what).inc()
                     _log.warning("publish keeps failing", extra={"to": what, "reason": str(error)})
                 await asyncio.sleep(backoff_ms(policy.base_ms, failed, policy.cap_ms) / 1000)
             else:
-                self.is_healthy = True
+                self._failing.discard(what)
                 return result
 
 
-def _pointer(place: Published) -> Pointer | None:
+def _pointer(place: Published, number: int) -> Pointer | None:
+    """Point to a message of a batch; None where the broker cannot tell."""
     if place.offset is None:
         return None
-    return Pointer(partition=place.partition, offset=place.offset)
+    return Pointer(partition=place.partition, offset=place.offset + number)

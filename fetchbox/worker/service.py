@@ -7,8 +7,9 @@ before means seeing it again. No exception of a task ends the worker.
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from fetchbox.broker.port import Broker, BrokerUnavailableError, Message, Subscription
 from fetchbox.broker.streams import TASKS, WORKERS
@@ -30,6 +31,11 @@ from fetchbox.worker.report import Report, Reporter, ReportPolicy
 from fetchbox.worker.target import Router, task_fault
 
 _log = logging.getLogger(__name__)
+
+#: The last flush gets this long even when running tasks have used up the shutdown timeout.
+_LAST_FLUSH_S: Final = 1.0
+_READ_AGAIN_S: Final = 0.1
+_READ_AGAIN_MOST_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +154,11 @@ class WorkerService:
 
     async def _drain(self, reporting: asyncio.Task[None]) -> None:
         """Wait for running tasks, then for the last flush; what is left stays unsettled."""
-        timeout_s = self._policy.shutdown_timeout_ms / 1000
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._policy.shutdown_timeout_ms / 1000
         left = set(self._running)
         if left:
-            _, left = await asyncio.wait(left, timeout=timeout_s)
+            _, left = await asyncio.wait(left, timeout=deadline - clock())
         for task in left:
             task.cancel()
         if left:
@@ -159,36 +166,31 @@ class WorkerService:
                 "shutdown timeout: unfinished tasks come again", extra={"tasks": len(left)}
             )
         self._reporter.close()
-        _, unflushed = await asyncio.wait({reporting}, timeout=max(timeout_s, 1))
+        last_flush_s = max(deadline - clock(), _LAST_FLUSH_S)
+        _, unflushed = await asyncio.wait({reporting}, timeout=last_flush_s)
         for task in unflushed:
             task.cancel()
 
     async def _read(self, subscription: Subscription, tasks: asyncio.TaskGroup) -> None:
         """Start a task per delivery; the window bounds how many there are."""
-        delay_s = 0.1
+        delay_s = _READ_AGAIN_S
         while True:
             try:
+                if not self._is_consuming:
+                    await self._ports.broker.describe(TASKS)  # an idle topic would not tell
+                    self._is_consuming = True
                 messages = await subscription.next()
             except BrokerUnavailableError as error:
                 self._is_consuming = False
                 _log.warning("cannot read tasks", extra={"reason": str(error)})
                 await self._ports.sleep(delay_s)
-                delay_s = min(delay_s * 2, 5)
-                self._is_consuming = await self._reaches_broker()
+                delay_s = min(delay_s * 2, _READ_AGAIN_MOST_S)
                 continue
-            delay_s = 0.1
+            delay_s = _READ_AGAIN_S
             for message in messages:
                 started = tasks.create_task(self._take(message))
                 self._waiting.add(started)
                 started.add_done_callback(self._waiting.discard)
-
-    async def _reaches_broker(self) -> bool:
-        """Ask something small: `next` says nothing as long as there is nothing to do."""
-        try:
-            await self._ports.broker.describe(TASKS)
-        except BrokerUnavailableError:
-            return False
-        return True
 
     async def _take(self, message: Message) -> None:
         try:
@@ -196,10 +198,14 @@ class WorkerService:
         except UndecodableError as error:
             self._reporter.ended(self._undecodable(message, error))
             return
-        async with AsyncExitStack() as held:
-            if (cap := self._cap(task.job_type)) is not None:
-                await held.enter_async_context(cap)
-            await held.enter_async_context(self._slots)
+        if (cap := self._cap(task.job_type)) is None:
+            await self._in_slot(message, task)
+        else:
+            async with cap:
+                await self._in_slot(message, task)
+
+    async def _in_slot(self, message: Message, task: DownloadTask) -> None:
+        async with self._slots:
             with self._counted(task):
                 await self._work(message, task)
 
@@ -247,12 +253,13 @@ class WorkerService:
         return self._recorder.completed(message, errand, ending, took)
 
     def _attempt_failed(self, attempt: FailedAttempt) -> None:
-        event = self._recorder.attempt_failed(attempt)
-        if attempt.will_retry:
+        if (event := self._recorder.attempt_failed(attempt)) is not None:
             self._reporter.retried(attempt.errand.task, event)
 
     def _undecodable(self, message: Message, error: UndecodableError) -> Report:
         place = f"partition {message.partition}, offset {message.offset}"
         cause = failure(FailureCode.SYSTEM_DECODE_ERROR, f"{error.failure.message} ({place})")
-        task = DownloadTask(job_id="", job_type="", resource_id="", url="", extra=message.payload)
+        task = DownloadTask(
+            job_id="", job_type="", resource_id="", url="", attempt=0, extra=message.payload
+        )
         return self._recorder.failed(message, task, cause, 1)

@@ -145,25 +145,34 @@ def _merged(
 def upload_options(
     errand: Errand, *, content_type: str, content_encoding: str, sha256: str | None
 ) -> UploadOptions:
-    """Describe the object; `content_type` is what the origin said, the last but two in order."""
-    hint = errand.task.storage_hint
+    """Describe the object; `content_type` is what the origin said, the last but two in order.
+
+    What storage could not take as a header is left out: the origin and the manifest may say
+    anything.
+    """
+    hint, task = errand.task.storage_hint, errand.task
     metadata = dict(hint.metadata) if hint else {}
     hinted = metadata.pop("content-type", "")
     if sha256 is not None:
         metadata["sha256"] = sha256
-    if errand.task.checksum_hint:
-        metadata["checksum-hint"] = errand.task.checksum_hint
+    if _is_header(task.checksum_hint):
+        metadata["checksum-hint"] = task.checksum_hint
+    types = filter(_is_header, (hinted, task.mime_hint, content_type))
     return UploadOptions(
         bucket=errand.bucket,
         key=errand.key,
-        content_type=hinted or errand.task.mime_hint or content_type or _guessed(errand.task),
-        content_encoding=content_encoding,
+        content_type=next(types, "") or _guessed(task),
+        content_encoding=content_encoding if _is_header(content_encoding) else "",
         metadata=metadata,
     )
 
 
+def _is_header(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
+
+
 def _guessed(task: DownloadTask) -> str:
-    path = task.url.partition("?")[0]
+    path = task.url.partition("?")[0].partition("#")[0]
     return (
         mimetypes.guess_type(path)[0] or mimetypes.guess_type(task.resource_id)[0] or OCTET_STREAM
     )
