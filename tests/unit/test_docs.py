@@ -2,11 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from fetchbox.api.catalogue import OPERATIONS
 from fetchbox.cli.exits import Exit
+from fetchbox.cli.main import app
 from fetchbox.intake.decode import decode_manifest
 from fetchbox.model.manifest import ManifestLimits
 
@@ -59,3 +62,21 @@ def test_routes_in_the_requirements_are_those_of_the_api() -> None:
     shown = set(re.findall(r"^\| `(GET|POST) (/operators\S*)`", text, re.MULTILINE))
     there = {(each.method.upper(), each.path) for each in OPERATIONS if each.tag == "operators"}
     assert shown == there
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/failures.md", "docs/architecture.md"])
+def test_commands_that_are_shown_exist(name: str) -> None:
+    lines = re.findall(r"(?:^|`)fetchbox ([a-z -]+)", (ROOT / name).read_text(), re.MULTILINE)
+    assert lines
+    assert [line for line in lines if not _is_command(line.split())] == []
+
+
+def _is_command(words: list[str]) -> bool:
+    """Walk down groups; what follows a command is its own business."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        if not hasattr(command, "commands"):
+            return True
+        if (command := command.commands.get(word)) is None:
+            return False
+    return True
