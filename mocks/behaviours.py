@@ -41,10 +41,14 @@ class Visit:
     def seed(self) -> str:
         return self.request.query.get("seed", self.request.case)
 
+    def _announced(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        closing = [("Connection", "close")] if self.request.wants_close else []
+        return [*headers, *closing]
+
     async def start(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
         """Send the head of the answer."""
         self.entry.status = status
-        self.writer.write(head_of(status, headers))
+        self.writer.write(head_of(status, self._announced(headers)))
         await self.writer.drain()
 
     async def send(self, data: bytes) -> None:
@@ -58,7 +62,7 @@ class Visit:
     ) -> bool:
         """Send a whole answer."""
         self.entry.status = status
-        self.writer.write(answer_of(status, body, headers))
+        self.writer.write(answer_of(status, body, self._announced(headers)))
         self.entry.sent += len(body)
         await self.writer.drain()
         return True

@@ -34,6 +34,10 @@ class Request:
         parts = self.path.split("/")
         return parts[2] if len(parts) > 2 and parts[1] == "c" else ""  # noqa: PLR2004  # /c/<case>
 
+    @property
+    def wants_close(self) -> bool:
+        return self.header("connection").lower() == "close"
+
     def header(self, name: str) -> str:
         return next((value for key, value in self.headers if key.lower() == name), "")
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from mocks.behaviours import BEHAVIOURS, Visit
-from mocks.http1 import Request, answer_of, read_request
+from mocks.http1 import read_request
 from mocks.journal import Journal
 
 
@@ -30,23 +30,16 @@ class Origin:
                     writer=writer,
                 )
                 is_reusable = await _perform(behaviour, visit)
-            if not is_reusable or _wants_close(request):
+            if not is_reusable or request.wants_close:
                 return
 
 
 async def _perform(behaviour: str, visit: Visit) -> bool:
     act = BEHAVIOURS.get(behaviour)
     if act is None or not visit.request.case:
-        visit.entry.status = 404
-        names = ", ".join(BEHAVIOURS)
-        text = f"no behaviour {behaviour!r}: /c/<case>/ and one of {names}\n"
-        visit.writer.write(answer_of(404, text.encode()))
-        return True
+        text = f"no behaviour {behaviour!r}: /c/<case>/ and one of {', '.join(BEHAVIOURS)}\n"
+        return await visit.answer(404, text.encode())
     try:
         return await act(visit)
     except (ValueError, IndexError) as error:
         return await visit.answer(400, f"{behaviour}: {error}\n".encode())
-
-
-def _wants_close(request: Request) -> bool:
-    return request.header("connection").lower() == "close"

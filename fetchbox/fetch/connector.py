@@ -80,7 +80,7 @@ class GuardedConnector(TCPConnector):
             return await super().connect(req, traces, timeout)
         except TimeoutError:
             raise
-        except (ClientError, OSError) as error:
+        except (ClientError, OSError, UnicodeError) as error:
             raise ConnectError(error) from None
 
     def _make_socket(self, address: AddrInfoType) -> socket.socket:

@@ -44,7 +44,8 @@ CONNECTING: Final[Table] = (
             "{place} is in a blocked network (worker.blocked_networks)",
         ),
     ),
-    (InvalidURL, Verdict(FailureCode.DOWNLOAD_INVALID_URL, "the URL's host or port is invalid")),
+    (InvalidURL, Verdict(FailureCode.DOWNLOAD_INVALID_URL, "the host of {place} is invalid")),
+    (UnicodeError, Verdict(FailureCode.DOWNLOAD_INVALID_URL, "the host of {place} is invalid")),
     (
         ClientConnectorDNSError,
         Verdict(FailureCode.DOWNLOAD_DNS_ERROR, "the name of {place} cannot be resolved"),
@@ -104,7 +105,7 @@ ANSWERING: Final[Table] = (
         ValueError,
         Verdict(
             FailureCode.VALIDATION_INVALID_FIELD,
-            "a header cannot be sent: line breaks are not allowed in `headers`",
+            "a header cannot be sent: `headers` may hold no line breaks or NUL characters",
         ),
     ),
 )
@@ -151,7 +152,7 @@ def body_error(error: Exception, hop: Hop) -> FetchError:
 
 def _blamed(reason: Exception, proxy: ProxyAddress | None) -> ProxyAddress | None:
     """Tell whether the proxy failed: an error that names a host names the one that failed."""
-    if proxy is None or isinstance(reason, InvalidURL):
+    if proxy is None:
         return None
     if isinstance(reason, ClientConnectorError | ClientConnectorCertificateError):
         return proxy if (reason.host, reason.port) == (proxy.url.host, proxy.url.port) else None

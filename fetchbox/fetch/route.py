@@ -89,7 +89,7 @@ class RoutePlanner:
             target = ""
         url = self._checked(target, "the URL a redirect leads to")
         headers = hop.headers.copy()
-        if url.origin() != hop.url.origin():
+        if _origin(url) != _origin(hop.url):
             for name in _CREDENTIALS:
                 headers.popall(name, None)
         return _hop(url, headers, number)
@@ -108,6 +108,10 @@ class RoutePlanner:
         if self._blocked.blocks_host(host):
             _refuse(f"{subject} points into a blocked network (worker.blocked_networks): {host}")
         return url
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.host or "").lower(), url.port
 
 
 def _hop(url: URL, headers: CIMultiDict[str], number: int) -> Hop:
