@@ -17,6 +17,7 @@ class Relay:
         self.listener = Listener(host, port, self._serve)
         self._cuts = 0
         self._tasks = asyncio.TaskGroup()
+        self._healing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -24,8 +25,8 @@ class Relay:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._stop_healing()
         await self.listener.__aexit__()
-        self._cuts += 1
         await self._tasks.__aexit__(None, None, None)
 
     def state(self) -> dict[str, object]:
@@ -41,18 +42,24 @@ class Relay:
     def cut(self, ms: int) -> None:
         """Drop every connection, refuse new ones, and heal after `ms` (0 = only by `heal`)."""
         self._cuts += 1
+        self._stop_healing()
         self.listener.shut()
         if ms:
-            self._tasks.create_task(self._heal_later(self._cuts, ms / 1000))
+            self._healing = self._tasks.create_task(self._heal_later(ms / 1000))
 
     async def heal(self) -> None:
         """Accept again."""
+        self._stop_healing()
         await self.listener.open()
 
-    async def _heal_later(self, cut: int, seconds: float) -> None:
+    def _stop_healing(self) -> None:
+        if self._healing is not None:
+            self._healing.cancel()
+            self._healing = None
+
+    async def _heal_later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        if cut == self._cuts:
-            await self.listener.open()
+        await self.listener.open()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, target = await asyncio.open_connection(*self.target)
