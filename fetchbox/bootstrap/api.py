@@ -96,7 +96,7 @@ class ApiService:
 
     async def _follow(self, stop: asyncio.Event) -> None:
         await wait_for_topic(self.parts.broker, streams.STATUS, stop)
-        await persist("follow job status", partial(self.follower.run, stop), stop)
+        await self.follower.run(stop)
 
 
 async def open_api(parts: Parts, stack: AsyncExitStack) -> ApiService:
