@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from fetchbox.fetch.connector import GuardedConnector
 from fetchbox.fetch.http import HttpFetcher, HttpOptions
 from fetchbox.fetch.port import FetchError, FetchRequest, Side
 from fetchbox.model.failure import FailureCode
@@ -258,6 +261,58 @@ async def test_name_cached_for_a_proxy_is_checked_for_a_direct_request(place: Pl
         error = await error_of(fetcher, f"http://localhost:{place.ports['proxy']}/")
 
     assert error.failure.code == FailureCode.DOWNLOAD_INVALID_URL
+
+
+class Zone(AbstractResolver):
+    """A name server whose answers a test changes."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        assert family == socket.AF_UNSPEC
+        return [
+            ResolveResult(
+                hostname=host, host=each, port=port, family=socket.AF_INET, proto=0, flags=0
+            )
+            for each in self.addresses
+        ]
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def zone(fetcher: HttpFetcher) -> Zone:
+    """Put a name server of our own into the pool."""
+    made = Zone()
+    assert fetcher._session is not None
+    connector = fetcher._session.connector
+    assert isinstance(connector, GuardedConnector)
+    connector._resolver, connector._use_dns_cache = made, False
+    return made
+
+
+async def test_name_that_resolves_differently_the_second_time_gains_nothing(
+    fetcher: HttpFetcher, place: Place, zone: Zone
+) -> None:
+    zone.addresses = ["127.0.0.1"]
+    assert await get(fetcher, place.origin("eof/10", host="rebinding.test"))
+
+    zone.addresses = ["169.254.169.254", "169.254.169.253"]
+    error = await error_of(fetcher, place.origin("eof/10", host="rebinding.test"))
+
+    assert error.failure.code == FailureCode.DOWNLOAD_INVALID_URL
+
+
+async def test_blocked_address_of_a_name_is_passed_over_for_another(
+    fetcher: HttpFetcher, peers: Peers, place: Place, zone: Zone
+) -> None:
+    zone.addresses = ["169.254.169.254", "127.0.0.1"]
+
+    assert await get(fetcher, place.origin("eof/10", host="mixed.test"))
+    assert len(seen(peers, "origin")) == 1
 
 
 # Proxies
