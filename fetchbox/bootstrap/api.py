@@ -14,9 +14,10 @@ from fetchbox.api.openapi import Surface
 from fetchbox.bootstrap.adapters import open_ledger
 from fetchbox.bootstrap.errors import starting
 from fetchbox.bootstrap.listeners import Listener, take
-from fetchbox.bootstrap.parts import Parts
+from fetchbox.bootstrap.parts import Announce, Parts
 from fetchbox.bootstrap.patience import persist, wait_for_topic
 from fetchbox.bootstrap.probes import Probes
+from fetchbox.bootstrap.run import run_services, tell_nobody
 from fetchbox.broker import streams
 from fetchbox.handlers.registry import HandlerPathError, HandlerRegistry, build_registry
 from fetchbox.intake.accept import Intake
@@ -128,6 +129,13 @@ async def open_api(parts: Parts, stack: AsyncExitStack) -> ApiService:
         ),
         stopping=stopping,
     )
+
+
+async def run_api(
+    settings: Settings, stop: asyncio.Event, announce: Announce = tell_nobody
+) -> None:
+    """Run the API until `stop`."""
+    await run_services(settings, (open_api,), stop, announce)
 
 
 def _services(

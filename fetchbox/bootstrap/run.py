@@ -1,59 +1,35 @@
-"""Entry points: the API, the worker, or both in one process, from settings until told to stop."""
+"""A process of services: from settings until told to stop.
+
+Imports no service, so that a worker does without the API's libraries.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Final
 
-from fetchbox.bootstrap.api import open_api
 from fetchbox.bootstrap.listeners import METRICS_KEY, Listener, take_for_metrics
 from fetchbox.bootstrap.parts import Announce, Parts, Service, open_parts
-from fetchbox.bootstrap.worker import open_worker
 from fetchbox.settings.settings import Settings
 from fetchbox.settings.values import Address
 from fetchbox.telemetry.exposition import exposition_app
 
 Opener = Callable[[Parts, AsyncExitStack], Awaitable[Service]]
 
-#: Defaults of `fetchbox dev`, below every configuration file: nobody else can reach it.
-DEV_DEFAULTS: Final = {
-    "server.bind_addr": "127.0.0.1:8080",
-    "telemetry.metrics_addr": "127.0.0.1:9090",
-}
-
 
 def tell_nobody(_key: str, _address: Address) -> None:
     """Stand in where nobody wants to know what listens; the log says it all the same."""
 
 
-async def run_api(
-    settings: Settings, stop: asyncio.Event, announce: Announce = tell_nobody
-) -> None:
-    """Run the API until `stop`."""
-    await _run(settings, (open_api,), stop, announce)
-
-
-async def run_worker(
-    settings: Settings, stop: asyncio.Event, announce: Announce = tell_nobody
-) -> None:
-    """Run a worker until `stop`."""
-    await _run(settings, (open_worker,), stop, announce)
-
-
-async def run_dev(
+async def run_services(
     settings: Settings,
+    openers: Sequence[Opener],
     stop: asyncio.Event,
     announce: Announce = tell_nobody,
-    *,
-    beside: Sequence[Opener] = (),
 ) -> None:
-    """Run API and worker in one process until `stop`, and other services beside them."""
-    await _run(settings, (*beside, open_api, open_worker), stop, announce)
+    """Open the parts, then the services; run until `stop` and close in reverse order.
 
-
-async def _run(
-    settings: Settings, openers: Sequence[Opener], stop: asyncio.Event, announce: Announce
-) -> None:
+    Raises StartError and ConfigError before anything runs.
+    """
     async with AsyncExitStack() as stack:
         parts = await open_parts(settings, announce, stack)
         services = [await opener(parts, stack) for opener in openers]

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fetchbox.bootstrap.adapters import open_fetcher
-from fetchbox.bootstrap.parts import Parts
+from fetchbox.bootstrap.parts import Announce, Parts
 from fetchbox.bootstrap.patience import persist, wait_for_topic
 from fetchbox.bootstrap.readiness import Readiness
+from fetchbox.bootstrap.run import run_services, tell_nobody
 from fetchbox.broker import streams
 from fetchbox.settings import derived
+from fetchbox.settings.settings import Settings
 from fetchbox.worker.service import WorkerPorts, WorkerService
 
 logger = logging.getLogger(__name__)
@@ -78,3 +80,10 @@ async def open_worker(parts: Parts, stack: AsyncExitStack) -> DownloadService:
         pools=derived.proxy_pools(parts.settings),
     )
     return DownloadService(parts=parts, worker=worker, worker_id=worker_id)
+
+
+async def run_worker(
+    settings: Settings, stop: asyncio.Event, announce: Announce = tell_nobody
+) -> None:
+    """Run a worker until `stop`."""
+    await run_services(settings, (open_worker,), stop, announce)

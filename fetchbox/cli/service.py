@@ -47,8 +47,8 @@ def api(*, address: Address = None, ledger_path: LedgerPath = None) -> None:
 
     Exit code 78: the configuration has errors. 1: it could not start.
     """
-    from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415 - see the module
-    from fetchbox.bootstrap.run import run_api  # noqa: PLC0415
+    from fetchbox.bootstrap.api import run_api  # noqa: PLC0415 - see the module
+    from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
 
     with reported():
@@ -59,7 +59,7 @@ def api(*, address: Address = None, ledger_path: LedgerPath = None) -> None:
 def worker() -> None:
     """Run a worker: downloads what the API queued. Start as many as wanted."""
     from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415 - see the module
-    from fetchbox.bootstrap.run import run_worker  # noqa: PLC0415
+    from fetchbox.bootstrap.worker import run_worker  # noqa: PLC0415
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
 
     with reported():
@@ -79,8 +79,8 @@ def dev(
     ] = False,
 ) -> None:
     """Run API and worker in one process, on loopback, with everything under data/."""
-    from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415 - see the module
-    from fetchbox.bootstrap.run import DEV_DEFAULTS  # noqa: PLC0415
+    from fetchbox.bootstrap.dev import DEV_DEFAULTS  # noqa: PLC0415 - see the module
+    from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
 
     with reported():
@@ -90,7 +90,7 @@ def dev(
 
 
 async def _run_dev(settings: "Settings", stop: asyncio.Event, *, with_origin: bool) -> None:
-    from fetchbox.bootstrap.run import run_dev  # noqa: PLC0415 - see the module
+    from fetchbox.bootstrap.dev import run_dev  # noqa: PLC0415 - see the module
     from fetchbox.bootstrap.site import Site  # noqa: PLC0415
     from fetchbox.cli import origin  # noqa: PLC0415
     from fetchbox.cli.banner import Banner  # noqa: PLC0415

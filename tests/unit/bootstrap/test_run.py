@@ -14,13 +14,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from fetchbox.bootstrap.api import BIND_KEY, OPERATOR_KEY, make_registry
+from fetchbox.bootstrap.api import BIND_KEY, OPERATOR_KEY, make_registry, run_api
+from fetchbox.bootstrap.dev import run_dev
 from fetchbox.bootstrap.errors import StartError
 from fetchbox.bootstrap.lifetime import start_error_of
 from fetchbox.bootstrap.listeners import METRICS_KEY
 from fetchbox.bootstrap.parts import Announce
-from fetchbox.bootstrap.run import run_api, run_dev, run_worker
 from fetchbox.bootstrap.site import Site
+from fetchbox.bootstrap.worker import run_worker
 from fetchbox.cli import origin
 from fetchbox.settings.load import load_settings
 from fetchbox.settings.problems import ConfigError
