@@ -30,7 +30,10 @@ def run_until_stopped(settings: Settings, name: str, main: Main) -> None:
     Raises StartError or ConfigError when it could not start.
     """
     configure_logging(settings.telemetry.log_level)
-    configure_tracing(settings.telemetry.otlp_endpoint, f"fetchbox-{name}")
+    try:
+        configure_tracing(settings.telemetry.otlp_endpoint, f"fetchbox-{name}")
+    except ValueError as error:
+        raise StartError(str(error)) from error
     for warning in settings.warnings:
         logger.warning("configuration", extra={"hint": warning})
     try:
