@@ -182,9 +182,10 @@ class JobChange:
         failed = min(event.resources_failed, max(room - completed, 0))
         row.completed += completed
         row.failed += failed
+        if event.last_error_code not in _RETRYABLE:
+            row.nonretryable += failed
         if event.last_error_code:
             row.blame(LastError(code=event.last_error_code, message=event.last_error_message))
-            row.nonretryable += 0 if event.last_error_code in _RETRYABLE else failed
 
     def resources(self) -> Iterator[tuple[Any, ...]]:
         """Return the rows of the resources that have changed."""

@@ -47,10 +47,11 @@ def remove_keys(connection: apsw.Connection, before_ms: int) -> int:
 
 
 def compact(connection: apsw.Connection) -> int:
-    """Give free pages back to the file system; return how many are left."""
-    if free := int(connection.pragma("freelist_count")):
-        connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
-    return max(free - STEP_PAGES, 0)
+    """Give free pages back to the file system; return how many more can be."""
+    free = int(connection.pragma("freelist_count"))
+    connection.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
+    left = int(connection.pragma("freelist_count"))
+    return left if left < free else 0
 
 
 def used_bytes(connection: apsw.Connection) -> int:
