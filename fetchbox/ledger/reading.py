@@ -10,8 +10,9 @@ from fetchbox.ledger.rows import JobRow, find_rows, to_job
 from fetchbox.model.clock import rfc3339
 from fetchbox.model.job import Job, JobState, shown_status
 
-#: Jobs per read of an export: other readers get in between.
+#: An export reads so many jobs at a time, or so many resources: others get in between.
 EXPORT_PAGE: Final = 100
+EXPORT_RESOURCES: Final = 5000
 
 _ACCEPTED: Final = """
     SELECT j.job_id, j.manifest_key, j.manifest_sha256, j.resource_count, j.state,
@@ -105,8 +106,16 @@ def export_page(
     """Return jobs behind `after`, oldest first, and where the next page begins."""
     clause = "WHERE (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT ?"
     rows = find_rows(connection, clause, (*after, EXPORT_PAGE))
-    documents = [_document(row, resources_of(connection, row)) for row in rows]
-    return documents, (rows[-1].created_at, rows[-1].id or 0) if rows else after
+    documents: list[Mapping[str, object]] = []
+    resources = 0
+    for row in rows:
+        found = resources_of(connection, row)
+        documents.append(_document(row, found))
+        after = (row.created_at, row.id or 0)
+        resources += len(found)
+        if resources >= EXPORT_RESOURCES:
+            break
+    return documents, after
 
 
 def _document(row: JobRow, resources: Sequence[ResourceRow]) -> Mapping[str, object]:

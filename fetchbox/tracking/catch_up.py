@@ -21,7 +21,8 @@ from fetchbox.wire.codec import UndecodableError, decode_status
 logger = logging.getLogger(__name__)
 
 _PAGE: Final = 500
-_NOTHING: Final = StatusEvent(job_id="", job_type="", state=None)
+#: Stands for a message that cannot be read.
+NOTHING: Final = StatusEvent(job_id="", job_type="", state=None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,12 +47,15 @@ class CatchUp:
             await self._fill(span, max(position + 1, span.first))
 
     async def _fill(self, span: PartitionSpan, start: int) -> None:
-        """Apply what the group has passed and the ledger has not seen."""
-        end = span.committed.get(OPERATORS, 0)
+        """Apply what the group has passed and the ledger has not seen.
+
+        Where the broker cannot tell how far the group is, that may be everything.
+        """
+        end = span.committed.get(OPERATORS, span.next)
         if start >= end:
             return
         extra = {"partition": span.partition, "from": start, "to": end}
-        logger.warning("the ledger is behind jobs.status; catching up", extra=extra)
+        logger.info("the ledger is behind jobs.status; catching up", extra=extra)
         due: Sequence[Job] = ()
         while start < end:
             limit = min(_PAGE, end - start)
@@ -67,7 +71,7 @@ class CatchUp:
         await self._drop_told(span.partition, due)
 
     async def _apply(self, partition: int, page: Sequence[Message]) -> Sequence[Job]:
-        events = [(message.offset, decode_or_skip(message)) for message in page]
+        events = [(message.offset, _decode(message)) for message in page]
         self.told |= {event.job_id for _, event in events if event.source == SOURCE}
         return await self.ledger.apply(partition, events, now_ms=self.clock())
 
@@ -80,13 +84,9 @@ class CatchUp:
             due = await self.ledger.apply(partition, (), now_ms=self.clock())
 
 
-def decode_or_skip(message: Message) -> StatusEvent:
-    """Decode; what cannot be read is logged and stands for nothing but its offset."""
+def _decode(message: Message) -> StatusEvent:
+    """Decode; what cannot be read is logged where it is followed, and is nothing but its offset."""
     try:
         return decode_status(message.payload)
-    except UndecodableError as error:
-        place = {"partition": message.partition, "offset": message.offset}
-        logger.error(  # noqa: TRY400  # the reason is all there is to say
-            "status message skipped", extra={"reason": error.failure.message, **place}
-        )
-        return _NOTHING
+    except UndecodableError:
+        return NOTHING

@@ -17,8 +17,9 @@ from fetchbox.model.clock import Clock
 from fetchbox.model.job import Job
 from fetchbox.model.outcome import StatusEvent
 from fetchbox.tracking.announce import Announcer
-from fetchbox.tracking.catch_up import CatchUp, decode_or_skip
+from fetchbox.tracking.catch_up import NOTHING, CatchUp
 from fetchbox.tracking.waits import Sleep, StoppedError, Waits
+from fetchbox.wire.codec import UndecodableError, decode_status
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,17 @@ def _decode(messages: Sequence[Message]) -> Events:
     """Decode and sort out by partition."""
     events: Events = {}
     for message in messages:
-        event = decode_or_skip(message)
+        event = _decode_or_skip(message)
         events.setdefault(message.partition, []).append((message.offset, event))
     return events
+
+
+def _decode_or_skip(message: Message) -> StatusEvent:
+    try:
+        return decode_status(message.payload)
+    except UndecodableError as error:
+        place = {"partition": message.partition, "offset": message.offset}
+        logger.error(  # noqa: TRY400  # the reason is all there is to say
+            "status message skipped", extra={"reason": error.failure.message, **place}
+        )
+        return NOTHING

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from fetchbox.ledger.port import IdempotencyKey, JobFilter, LedgerError
-from fetchbox.ledger.reading import EXPORT_PAGE
+from fetchbox.ledger.reading import EXPORT_PAGE, EXPORT_RESOURCES
 from fetchbox.ledger.sqlite import SqliteLedger
 from fetchbox.model.job import JobState, LastError
 from tests.fakes.ledger import NOW, failed, make_job, said, stored
@@ -209,6 +209,14 @@ async def test_export_has_every_job_with_its_resources(ledger: SqliteLedger) -> 
     assert rows[0]["published_at"] is None
 
 
+async def test_export_of_jobs_with_many_resources_is_complete(ledger: SqliteLedger) -> None:
+    many = [stored(f"r-{number}") for number in range(EXPORT_RESOURCES)]
+    events = [said(*many, job_id=f"j-{number}") for number in range(3)]
+    await ledger.apply(0, list(enumerate(events)), now_ms=NOW)
+    rows = [row async for row in ledger.export()]
+    assert [row["job_id"] for row in rows] == ["j-0", "j-1", "j-2"]
+
+
 async def test_stats_count(ledger: SqliteLedger) -> None:
     await ledger.create_job(make_job(idempotency=KEY))
     await ledger.apply(0, [(0, said(stored("a"), failed("b")))], now_ms=NOW)
@@ -246,7 +254,13 @@ async def test_ledger_of_a_killed_process_is_refused_before_and_complete_after(
     tmp_path: Path,
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", DYING, str(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable,
+        "-c",
+        DYING,
+        str(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"

@@ -70,3 +70,16 @@ async def test_log_that_was_replaced_is_followed_from_its_start(
     job = await desk.job("j-1")
     assert job.resource_completed == 2
     assert "jobs.status was replaced; following the new log" in caplog.messages
+
+
+async def test_broker_that_cannot_tell_how_far_the_group_is_costs_nothing_but_reading(
+    desk: Desk,
+) -> None:
+    desk.broker.log.committed.clear()
+    await desk.say(queued(2), said(resources_completed=1), said(stored("b")))
+    await desk.broker.publish(STATUS, "j-1", [UNREADABLE])
+    async with desk.following():
+        await desk.until(lambda: bool(desk.told()))
+    job = await desk.job("j-1")
+    assert (job.state, job.resource_completed) == (JobState.COMPLETED, 2)
+    assert len(desk.told()) == len(desk.handler.summaries) == 1
