@@ -1,14 +1,18 @@
 """Where the stack under test is: the FETCHBOX_TEST_* variables that `python -m runner up` prints.
 
-The only place that knows their names. Names are as the worker sees them.
+Names are as the worker sees them. `runner` owns the list; here they become values.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
-PREFIX: Final = "FETCHBOX_TEST_"
+from runner.stacks.port import Addresses as Exported
+from runner.stacks.port import StackError
+
+#: Set where the stack has an operator token.
+TOKEN: Final = "FETCHBOX_TEST_OPERATOR_TOKEN"
 
 
 class StackUnknownError(Exception):
@@ -44,55 +48,35 @@ class Addresses:
         return self.broker.startswith("iggy://")
 
 
-_NEEDED: Final = (
-    "STACK",
-    "API",
-    "OPERATOR",
-    "API_METRICS",
-    "WORKER_METRICS",
-    "UPSTREAM",
-    "HIDDEN_UPSTREAM",
-    "PROXY",
-    "PEERS",
-    "S3",
-    "S3_ACCESS_KEY",
-    "S3_SECRET_KEY",
-    "BROKER",
-    "LOGS",
-    "API_SUPERVISOR",
-    "WORKER_SUPERVISORS",
-    "ARTIFACTS",
-)
-
-
 def read_addresses(env: Mapping[str, str]) -> Addresses:
     """Read the variables; raises StackUnknownError."""
-    missing = [PREFIX + name for name in _NEEDED if not env.get(PREFIX + name)]
-    if missing:
+    try:
+        found = Exported.from_environment(env)
+    except StackError as error:
         raise StackUnknownError(
-            f"not set: {', '.join(missing)}; start a stack with `make e2e`, or with"
-            " `python -m runner up` and export what it prints"
-        )
-    text = {name: env[PREFIX + name].rstrip("/") for name in _NEEDED}
+            f"{error}; start a stack with `make e2e`, or with `python -m runner up` and export"
+            " what it prints"
+        ) from error
+    text = {field.name: getattr(found, field.name).rstrip("/") for field in fields(found)}
     return Addresses(
-        stack=text["STACK"],
-        api=text["API"],
-        operator=text["OPERATOR"],
-        api_metrics=_several(text["API_METRICS"]),
-        worker_metrics=_several(text["WORKER_METRICS"]),
-        upstream=text["UPSTREAM"],
-        hidden_upstream=text["HIDDEN_UPSTREAM"],
-        proxy=text["PROXY"],
-        peers=text["PEERS"],
-        s3=text["S3"],
-        s3_access_key=text["S3_ACCESS_KEY"],
-        s3_secret_key=text["S3_SECRET_KEY"],
-        broker=text["BROKER"],
-        logs=Path(text["LOGS"]),
-        api_supervisor=text["API_SUPERVISOR"],
-        worker_supervisors=_several(text["WORKER_SUPERVISORS"]),
-        artifacts=Path(text["ARTIFACTS"]),
-        operator_token=env.get(PREFIX + "OPERATOR_TOKEN", ""),
+        stack=text["stack"],
+        api=text["api"],
+        operator=text["operator"],
+        api_metrics=_several(text["api_metrics"]),
+        worker_metrics=_several(text["worker_metrics"]),
+        upstream=text["upstream"],
+        hidden_upstream=text["hidden_upstream"],
+        proxy=text["proxy"],
+        peers=text["peers"],
+        s3=text["s3"],
+        s3_access_key=text["s3_access_key"],
+        s3_secret_key=text["s3_secret_key"],
+        broker=text["broker"],
+        logs=Path(text["logs"]),
+        api_supervisor=text["api_supervisor"],
+        worker_supervisors=_several(text["worker_supervisors"]),
+        artifacts=Path(text["artifacts"]),
+        operator_token=env.get(TOKEN, ""),
     )
 
 

@@ -298,12 +298,17 @@ class TestContext:
         parts: dict[str, Callable[[], list[str]]] = {
             "snapshot": lambda: [json.dumps(self.snapshot(job_id))],
             "last log events": lambda: [_log_line(line) for line in self.log_lines(job_id)],
-            "service log": lambda: self.stack.logs.lines(self.mark, [job_id, self.case]),
+            "service log": lambda: self._service_lines(job_id),
             "peers saw": lambda: _lines_of(self.stack.peers.traffic(self.case).seen),
         }
         for server in (self.stack.upstream, self.stack.hidden_upstream, self.stack.proxy):
             parts[f"{server.name} saw"] = partial(self._seen_lines, server)
         return "\n".join(f"--- {title}\n{_shown(look)}" for title, look in parts.items())
+
+    def _service_lines(self, job_id: str) -> list[str]:
+        """Leave out what the waiting itself caused."""
+        lines = self.stack.logs.lines(self.mark, [job_id, self.case])
+        return [line for line in lines if '"method":"GET"' not in line]
 
     def _seen_lines(self, server: WireMock) -> list[str]:
         return _lines_of(self.requests_for("", server))

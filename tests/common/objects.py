@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ def fetch_object(client: Any, bucket: str, key: str) -> Fetched | None:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
             return None
         raise
-    with answer["Body"] as stream:
+    with closing(answer["Body"]) as stream:
         body = stream.read()
     return Fetched(
         body=body,
@@ -82,7 +83,7 @@ def fetch_object(client: Any, bucket: str, key: str) -> Fetched | None:
 def object_digest(client: Any, bucket: str, key: str) -> tuple[int, str]:
     """Return size and SHA-256 of an object without holding it."""
     digest, size = hashlib.sha256(), 0
-    with client.get_object(Bucket=bucket, Key=key)["Body"] as stream:
+    with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as stream:
         for chunk in stream.iter_chunks(1024 * 1024):
             digest.update(chunk)
             size += len(chunk)

@@ -3,7 +3,7 @@
 import http.client
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -23,10 +23,8 @@ class Sent:
     sent_bytes: int
 
 
-def send_chunked(
-    url: str, headers: Mapping[str, str], chunk: Callable[[], bytes], total: int
-) -> Sent:
-    """POST chunks until `total` bytes are sent or an answer comes; a Content-Length is kept."""
+def send_pieces(url: str, headers: Mapping[str, str], pieces: Iterable[bytes]) -> Sent:
+    """POST the pieces, chunked unless a length is announced, until all are sent or answered."""
     parts = urlsplit(url)
     is_chunked = "Content-Length" not in headers
     framing = {"Transfer-Encoding": "chunked"} if is_chunked else {}
@@ -34,7 +32,7 @@ def send_chunked(
     lines = [f"POST {parts.path} HTTP/1.1", *(f"{k}: {v}" for k, v in head.items())]
     with socket.create_connection((parts.hostname or "", parts.port or 80), TIMEOUT_S) as wire:
         wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        sent = _send_body(wire, chunk(), total, is_chunked=is_chunked)
+        sent = _send_body(wire, pieces, is_chunked=is_chunked)
         answer = http.client.HTTPResponse(wire, method="POST")
         try:
             answer.begin()
@@ -43,15 +41,14 @@ def send_chunked(
             answer.close()
 
 
-def _send_body(wire: socket.socket, piece: bytes, total: int, *, is_chunked: bool) -> int:
-    frame = b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece
+def _send_body(wire: socket.socket, pieces: Iterable[bytes], *, is_chunked: bool) -> int:
     sent = 0
     with suppress(ConnectionError, TimeoutError):
-        while sent < total:
+        for piece in pieces:
             readable, writable, _ = select.select([wire], [wire], [], STALL_S)
             if readable or not writable:
                 return sent
-            wire.sendall(frame)
+            wire.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
             sent += len(piece)
         if is_chunked:
             wire.sendall(b"0\r\n\r\n")

@@ -60,6 +60,9 @@ def context(stack: Stack, request: pytest.FixtureRequest) -> Iterator[TestContex
     """The test's own view of the stack; its stubs are removed at the end."""
     made = TestContext(stack=stack, case=new_case(request.node.name.removeprefix("test_")))
     yield made
+    # In junit.xml, for who looks for what else is known of a red test.
+    request.node.user_properties.append(("case", made.case))
+    request.node.user_properties.extend(("job", job.job_id) for job in made.jobs)
     made.clean()
 
 

@@ -53,7 +53,7 @@ ROWS = {
         behaviour="redirect-to", code="DOWNLOAD_HTTP_UNEXPECTED", requests=1, attempts=1
     ),
     "304 unasked": Row(
-        behaviour="status/304", code="DOWNLOAD_HTTP_UNEXPECTED", requests=1, attempts=1
+        behaviour="status/304?size=0", code="DOWNLOAD_HTTP_UNEXPECTED", requests=1, attempts=1
     ),
     "404": Row(behaviour="status/404", code="DOWNLOAD_HTTP_4XX", requests=1, attempts=1),
     "429 for ever": Row(behaviour="status/429", code="DOWNLOAD_HTTP_4XX"),

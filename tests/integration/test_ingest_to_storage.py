@@ -62,9 +62,7 @@ def test_every_resource_of_a_manifest_is_stored(context: TestContext, *, compres
 def test_the_manifest_is_stored_byte_for_byte(context: TestContext) -> None:
     odd = json.dumps(three_resources(context), indent=3, ensure_ascii=False)
     body = f"\n {odd}\t\n".encode()
-    answer = context.post(
-        gzip.compress(body), headers={"Content-Encoding": " GZip "}, job_type="it"
-    )
+    answer = context.post(gzip.compress(body), headers={"Content-Encoding": "GZip "}, job_type="it")
     accepted = answer.json()
     job_id = accepted["job_id"]
     context.wait_for_job(job_id)

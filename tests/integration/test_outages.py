@@ -66,12 +66,13 @@ def test_a_worker_without_storage_gives_up_and_can_be_replayed(
     assert shown["last_error"]["code"] == "UPLOAD_NETWORK"
     (letter,) = dead_letters(context.iggy_client, job.job_id)
     assert letter.failure_code == "UPLOAD_NETWORK"
-    context.stack.http.post(
+    answer = context.stack.http.post(
         f"{context.operator_addr}/operators/dlq/replay",
         json={"job_id": job.job_id},
         headers=context.operator_headers(),
         timeout=5,
     )
+    assert answer.status_code == 200, answer.text
     context.wait_for_job(job.job_id, after="failed")
 
 

@@ -20,7 +20,7 @@ def test_a_proxy_gets_its_credentials(context: TestContext) -> None:
     assert list(asked.users) == ["fetch"]
     assert list(context.stack.peers.traffic(context.case).via) == ["proxy_auth"]
     (line,) = context.log_lines(job.job_id)
-    assert line["fields"]["proxy"] == "with-credentials#1"
+    assert line["fields"]["proxy"] == "proxies/with-credentials#1"
 
 
 def test_proxy_credentials_stay_with_the_proxy(context: TestContext) -> None:
@@ -77,7 +77,7 @@ def test_a_refused_tunnel_makes_way_for_the_fallback(context: TestContext) -> No
 
     assert list(context.stack.peers.traffic(context.case, "tls_origin").via) == ["proxy"]
     line = context.log_lines(job.job_id)[-1]
-    assert line["fields"]["proxy"] == "tunnel#1"
+    assert line["fields"]["proxy"] == "proxies/tunnel#1"
 
 
 def test_a_proxy_that_hangs_makes_way_for_the_fallback(context: TestContext) -> None:

@@ -15,7 +15,7 @@ def test_a_proxied_job_type_uses_its_proxy(context: TestContext) -> None:
     assert len(context.requests_for("a", context.stack.hidden_upstream)) == 1
     assert context.object(job.key("a")).body == context.served[url]
     (line,) = context.log_lines(job.job_id)
-    assert line["fields"]["proxy"] == "through-proxy#1"
+    assert line["fields"]["proxy"] == "proxies/through-proxy#1"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_fallback_takes_over(context: TestContext, job_type: str, pool: str)
     assert len(context.requests_for("a", context.stack.hidden_upstream)) == 1
     last = context.log_lines(job.job_id)[-1]
     assert last["fields"]["event"] == "task.completed"
-    assert last["fields"]["proxy"] == "through-proxy#1"
+    assert last["fields"]["proxy"] == "proxies/through-proxy#1"
     assert context.stack.workers.value(counted[0], **counted[1]) >= before + 1
     assert context.object(job.key("a")).body == context.served[url]
 
