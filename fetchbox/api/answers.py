@@ -1,14 +1,14 @@
 """The JSON bodies of successful answers, and how ledger and broker values become them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, Protocol, cast
+from typing import Annotated, Final, Literal, cast
 
 from msgspec import Meta, Struct
 
 from fetchbox.broker import streams
 from fetchbox.model.clock import rfc3339
+from fetchbox.model.dead_letters import DeadLetterEntry
 from fetchbox.model.job import Job, JobState, LastError, Origin, Pointer, shown_status
-from fetchbox.model.outcome import DeadLetter
 
 ShownStatus = Literal["queued", "in_progress", "completed", "failed"]
 Timestamp = Annotated[str, Meta(description="RFC 3339, UTC, milliseconds")]
@@ -99,7 +99,7 @@ class DeadLettersAnswer(Struct, kw_only=True):
 
 
 class ReplayAnswer(Struct, kw_only=True):
-    """What a replay did; `skipped` counts resources that are completed already."""
+    """What a replay did; a letter is skipped when its resource is completed or replayed already."""
 
     replayed: Count
     skipped: Count
@@ -137,20 +137,6 @@ class AliveAnswer(Struct, kw_only=True):
     """The process runs."""
 
     status: Literal["ok"] = "ok"
-
-
-class DeadLetterEntry(Protocol):
-    """A dead letter and where it lies."""
-
-    @property
-    def pointer(self) -> Pointer:
-        """Where it lies."""
-        ...
-
-    @property
-    def letter(self) -> DeadLetter:
-        """What it says."""
-        ...
 
 
 ALIVE: Final = AliveAnswer()

@@ -8,7 +8,6 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from fetchbox.api.answers import (
-    DeadLetterEntry,
     DeadLettersAnswer,
     PurgeAnswer,
     ReplayAnswer,
@@ -19,35 +18,7 @@ from fetchbox.api.queries import DeadLettersQuery, NoQuery, parse_filter, parse_
 from fetchbox.api.route_group import RouteGroup
 from fetchbox.broker import streams
 from fetchbox.broker.port import Broker
-from fetchbox.model.job import Pointer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedDeadLetters:
-    """Which dead letters; None matches all."""
-
-    job_id: str | None = None
-    code: str | None = None
-    pointer: Pointer | None = None
-
-
-class ReplayReport(Protocol):
-    """What a replay did."""
-
-    @property
-    def replayed(self) -> int:
-        """Tasks published again."""
-        ...
-
-    @property
-    def skipped(self) -> int:
-        """Resources completed in the meantime."""
-        ...
-
-    @property
-    def entries(self) -> Sequence[DeadLetterEntry]:
-        """The dead letters that matched."""
-        ...
+from fetchbox.model.dead_letters import DeadLetterEntry, ReplayReport, WantedDeadLetters
 
 
 class DeadLetters(Protocol):

@@ -30,19 +30,18 @@ class _Answer:
     content_type: str = JSON
 
 
-def exposition_app(metrics: Metrics, is_ready: IsReady, service: str | None = None) -> AsgiApp:
-    """Make the application; with `service`, keep that service's readiness gauge fresh too."""
+def exposition_app(metrics: Metrics, is_ready: IsReady) -> AsgiApp:
+    """Make the application; `is_ready` is asked for each /health/ready."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here
-    return _Exposition(metrics, is_ready, service)
+    return _Exposition(metrics, is_ready)
 
 
 class _Exposition:
     """Answers GET and HEAD."""
 
-    def __init__(self, metrics: Metrics, is_ready: IsReady, service: str | None) -> None:
+    def __init__(self, metrics: Metrics, is_ready: IsReady) -> None:
         self._metrics = metrics
         self._is_ready = is_ready
-        self._service = service
         self._routes: Mapping[str, Callable[[], Awaitable[_Answer]]] = {
             "/metrics": self._expose,
             "/health/live": self._live,
@@ -65,8 +64,6 @@ class _Exposition:
         return await route()
 
     async def _expose(self) -> _Answer:
-        if self._service is not None:
-            await self._ask()
         return _Answer(200, generate_latest(self._metrics.registry), CONTENT_TYPE_LATEST)
 
     async def _live(self) -> _Answer:
@@ -79,13 +76,10 @@ class _Exposition:
 
     async def _ask(self) -> bool:
         try:
-            answer = await self._is_ready()
+            return await self._is_ready()
         except Exception:  # noqa: BLE001  # a probe that breaks is an answer too
             _log.exception("readiness probe failed")
-            answer = False
-        if self._service is not None:
-            self._metrics.ready.labels(self._service).set(answer)
-        return answer
+            return False
 
 
 async def _live_along(receive: Receive, send: Send) -> None:

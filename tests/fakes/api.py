@@ -5,11 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fetchbox.api.app import ApiOptions, ApiServices
-from fetchbox.api.dlq import WantedDeadLetters
 from fetchbox.intake.accept import Receipt, Submission
 from fetchbox.ledger.port import Ledger
-from fetchbox.model.job import Pointer
-from fetchbox.model.outcome import DeadLetter
+from fetchbox.model.dead_letters import DeadLetterEntry, ReplayReport, WantedDeadLetters
 from fetchbox.telemetry.metrics import Metrics
 from tests.fakes.broker import FakeBroker
 
@@ -39,33 +37,20 @@ class FakeIntake:
         return self.receipt
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    pointer: Pointer
-    letter: DeadLetter
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    replayed: int
-    skipped: int
-    entries: Sequence[Entry]
-
-
 @dataclass
 class FakeDeadLetters:
     """Lever: `entries`. For asserts: `asked`."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[DeadLetterEntry] = field(default_factory=list)
     asked: list[tuple[WantedDeadLetters, int]] = field(default_factory=list)
 
-    async def find(self, wanted: WantedDeadLetters, *, limit: int) -> Sequence[Entry]:
+    async def find(self, wanted: WantedDeadLetters, *, limit: int) -> Sequence[DeadLetterEntry]:
         self.asked.append((wanted, limit))
         return self.entries
 
-    async def replay(self, wanted: WantedDeadLetters, *, limit: int) -> Report:
+    async def replay(self, wanted: WantedDeadLetters, *, limit: int) -> ReplayReport:
         self.asked.append((wanted, limit))
-        return Report(replayed=len(self.entries), skipped=0, entries=self.entries)
+        return ReplayReport(replayed=len(self.entries), skipped=0, entries=self.entries)
 
 
 async def prune_nothing() -> int:

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 
 from fetchbox.api.app import ApiServices
-from fetchbox.api.dlq import WantedDeadLetters
 from fetchbox.broker import streams
 from fetchbox.broker.port import TopicSpec
+from fetchbox.model.dead_letters import DeadLetterEntry, WantedDeadLetters
 from fetchbox.model.job import Pointer
 from fetchbox.model.outcome import DeadLetter
 from fetchbox.model.task import DownloadTask
-from tests.fakes.api import Entry, FakeDeadLetters
+from tests.fakes.api import FakeDeadLetters
 from tests.fakes.asgi import AsgiClient, Headers
 
 JSON: Headers = {"Content-Type": "application/json"}
-ENTRY = Entry(
+ENTRY = DeadLetterEntry(
     pointer=Pointer(partition=1, offset=7),
     letter=DeadLetter(
         task=DownloadTask(

@@ -54,21 +54,6 @@ async def test_a_broken_probe_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "readiness probe failed" in caplog.messages
 
 
-@pytest.mark.parametrize(("is_ready", "value"), [(yes, "1.0"), (no, "0.0"), (broken, "0.0")])
-async def test_a_scrape_shows_the_service_as_it_is_now(is_ready: Any, value: str) -> None:
-    app = exposition_app(Metrics(), is_ready, service="worker")
-    answer = await AsgiClient(app).get("/metrics")
-    assert f'service_ready{{service="worker"}} {value}' in answer.body.decode()
-
-
-async def test_without_a_service_the_gauge_is_left_alone() -> None:
-    metrics = Metrics()
-    metrics.ready.labels("api").set(1)
-    client = AsgiClient(exposition_app(metrics, no))
-    await client.get("/health/ready")
-    assert b'service_ready{service="api"} 1.0' in (await client.get("/metrics")).body
-
-
 async def test_other_paths_and_methods_are_refused() -> None:
     client = AsgiClient(exposition_app(Metrics(), yes))
     assert (await client.get("/")).status == 404
