@@ -28,6 +28,8 @@ _STYLES: Final = {
 _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 #: Fields of a log event that its line repeats already, or that every line would have.
 _OWN_FIELDS: Final = frozenset({"event", "worker_id", "job_type", "tenant"})
+#: Fields that are looked for first; the others follow as they come.
+_FIRST_FIELDS: Final = ("code", "http_status", "proxy", "attempts", "bytes", "duration_ms")
 
 
 def out() -> Console:
@@ -164,8 +166,9 @@ def show_log_lines(lines: Iterable[LogLine]) -> None:
 
 def _log_text(line: LogLine) -> Text:
     moment = datetime.fromtimestamp(line.timestamp_ms / 1000, UTC)
-    shown = {name: text for name, text in line.fields.items() if name not in _OWN_FIELDS}
-    fields = "".join(f" {name}={text}" for name, text in shown.items())
+    names = dict.fromkeys((*_FIRST_FIELDS, *line.fields))
+    shown = [name for name in names if name in line.fields and name not in _OWN_FIELDS]
+    fields = "".join(f" {name}={line.fields[name]}" for name in shown)
     return Text.assemble(
         (f"{moment:%H:%M:%S}.{line.timestamp_ms % 1000:03} ", "dim"),
         (f"{line.level.upper():<5} ", _STYLES.get(line.level, "")),

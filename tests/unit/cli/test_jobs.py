@@ -27,7 +27,7 @@ def publish_logs(api: ServedApi, *messages: str) -> None:
                 resource_id="cover.jpg",
                 level=LogLevel.WARN if "retry" in message else LogLevel.INFO,
                 message=message,
-                fields={"event": "task.x", "attempts": "2", "worker_id": "w"},
+                fields={"event": "task.x", "url": "u", "attempts": "2", "worker_id": "w"},
                 timestamp_ms=1_755_595_801_250,
             )
         )
@@ -115,8 +115,8 @@ def test_logs_are_a_line_each(run: Run, api: ServedApi) -> None:
     ended = run("jobs", "logs", JOB_ID, "--server", api.url)
     assert ended.exit_code == Exit.OK, ended.stderr
     assert ended.stdout.splitlines() == [
-        "09:30:01.250 WARN  cover.jpg will retry attempts=2",
-        "09:30:01.250 INFO  cover.jpg task completed attempts=2",
+        "09:30:01.250 WARN  cover.jpg will retry attempts=2 url=u",
+        "09:30:01.250 INFO  cover.jpg task completed attempts=2 url=u",
     ]
 
 
