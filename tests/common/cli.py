@@ -17,14 +17,18 @@ def fetchbox_command() -> str | None:
     return str(beside) if beside.exists() else which("fetchbox")
 
 
+def clean_environment() -> dict[str, str]:
+    """Return what every process needs, and no setting of the service."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+
+
 def run_fetchbox(*args: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run it to its end; the caller looks at the exit code."""
     command = fetchbox_command()
     assert command, "the fetchbox command is not installed here; pip install it"
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     return subprocess.run(
         [command, *args],
-        env={**kept, "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb", **env},
+        env={**clean_environment(), "NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb", **env},
         capture_output=True,
         text=True,
         check=False,

@@ -44,9 +44,16 @@ def _job_breaches(context: TestContext, job: SubmittedJob) -> Iterator[str]:
     if len(stored) != shown["resource_completed"]:
         yield (
             f"job {job.job_id}: {shown['resource_completed']} resources completed, but"
-            f" {len(stored)} objects stored: {sorted(stored)[:10]}"
+            f" {len(stored)} objects stored; {_difference(job, stored)}"
         )
     yield from _object_breaches(context, job, stored)
+
+
+def _difference(job: SubmittedJob, stored: dict[tuple[str, str, str], Listed]) -> str:
+    """Name what may be missing; of a job with failures, those may be among them."""
+    found = {resource_id for _, _, resource_id in stored}
+    absent = sorted(set(job.urls) - found)
+    return f"absent: {absent[:10]}" if absent else f"stored: {sorted(found)[:10]}"
 
 
 def _ended(context: TestContext, job: SubmittedJob) -> dict[str, Any]:

@@ -29,6 +29,8 @@ Json = dict[str, Any]
 TERMINAL: Final = frozenset({"completed", "failed"})
 DEFAULT_BUCKET: Final = "fetchbox-default"
 TIMEOUT_S: Final = 15.0
+#: Fields of a log event that say nothing new in a story.
+KNOWN: Final = frozenset({"job_type", "tenant", "url"})
 #: How much of a story a failure shows.
 SHOWN: Final = 12
 
@@ -331,7 +333,10 @@ def _lines_of(seen: Sequence[Seen]) -> list[str]:
 
 
 def _log_line(line: Json) -> str:
-    return f"{line['timestamp_ms']} {line['level']} {line['resource_id']} {line['fields']}"
+    fields = dict(line["fields"])
+    event, shown = fields.pop("event", ""), {k: v for k, v in fields.items() if k not in KNOWN}
+    at, level = line["timestamp_ms"], line["level"]
+    return f"{at} {level} {event} {line['resource_id']}: {line['message']} {shown}"
 
 
 def _shown(look: Callable[[], list[str]]) -> str:

@@ -75,3 +75,14 @@ def test_the_gallery_handler_takes_the_referer_of_the_manifest(context: TestCont
 
     (seen,) = context.requests_for("a.jpg")
     assert seen.header("Referer") == "http://album.invalid/7"
+
+
+def test_default_headers_yield_to_those_of_the_manifest(context: TestContext) -> None:
+    """`it_headers` sends X-Job-Type and Accept by default."""
+    entry = resource("a", context.serve("a"), headers={"ACCEPT": "text/mine"})
+    job = context.submit_manifest(manifest(entry), job_type="it_headers")
+    context.wait_for_job(job.job_id)
+
+    (seen,) = context.requests_for("a")
+    assert seen.header("X-Job-Type") == "it_headers"
+    assert seen.header("Accept") == "text/mine"

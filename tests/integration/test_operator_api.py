@@ -108,18 +108,6 @@ def test_workers_answer_on_their_metrics_port(context: TestContext, path: str) -
         assert answer.status_code == 200, (url, answer.text)
 
 
-def test_a_token_guards_operators_where_there_is_one(context: TestContext) -> None:
-    if not context.stack.addresses.operator_token:
-        pytest.skip("this stack has no operator token (FETCHBOX_TEST_OPERATOR_TOKEN)")
-    for headers in ({}, {"X-Fetchbox-Operator-Token": "wrong"}):
-        answer = context.stack.http.get(
-            f"{context.operator_addr}/operators/jobs", headers=headers, timeout=5
-        )
-        assert answer.status_code == 401
-        assert answer.json()["error"]["code"] == "UNAUTHORIZED"
-    assert context.get("/jobs").ok
-
-
 # Metrics.
 
 API_METRICS = {
