@@ -23,6 +23,7 @@ from fetchbox.handlers.registry import HandlerPathError, HandlerRegistry, build_
 from fetchbox.intake.accept import Intake
 from fetchbox.ledger.port import Ledger
 from fetchbox.operations.provision import provision
+from fetchbox.operations.replay import DeadLetterDesk
 from fetchbox.settings import derived
 from fetchbox.settings.problems import ConfigError
 from fetchbox.settings.settings import Settings
@@ -30,17 +31,6 @@ from fetchbox.settings.values import Address
 from fetchbox.tracking.follow import StatusFollower
 from fetchbox.tracking.prune import Pruner
 from fetchbox.version import __version__
-
-try:
-    from fetchbox.operations.replay import DeadLetterDesk
-except ImportError:  # the desk is not there yet; everything else runs without it
-
-    class DeadLetterDesk:  # type: ignore[no-redef]
-        """Stands in."""
-
-        def __init__(self, **_: object) -> None:
-            """Know nothing."""
-
 
 logger = logging.getLogger(__name__)
 

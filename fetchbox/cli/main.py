@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from fetchbox.cli import config, dlq, jobs, ledger, service
+from fetchbox.cli import config, dlq, jobs, ledger, service, streams
 from fetchbox.cli.submit import submit
 from fetchbox.version import __version__
 
@@ -23,6 +23,7 @@ app.command("submit")(submit)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(streams.app, name="streams")
 app.add_typer(config.app, name="config")
 
 
