@@ -172,8 +172,9 @@ async def drip(visit: Visit) -> bool:
     await visit.start(200, [_TEXT, ("Content-Length", str(len(body)))])
     step = visit.option("chunk", 1)
     for start in range(0, len(body), step):
+        if start:
+            await asyncio.sleep(visit.option("every", 100) / 1000)
         await visit.send(body[start : start + step])
-        await asyncio.sleep(visit.option("every", 100) / 1000)
     return True
 
 
