@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import msgspec
 import typer
 
+from fetchbox.broker.port import PartitionSpan
 from fetchbox.broker.streams import LOGS, STATUS
 from fetchbox.cli.exits import Exit
 from fetchbox.cli.render import show_error, show_note, show_text
@@ -73,11 +74,16 @@ def describe() -> None:
             if not topic.spans:
                 show_text(f"{topic.name:<12} does not exist; run fetchbox streams setup")
             for span in topic.spans:
-                groups = ", ".join(f"{name} at {at}" for name, at in span.committed.items())
-                place = f"{topic.name:<12} partition {span.partition}"
-                show_text(f"{place}: offsets {span.first} to {span.next}  {groups}".rstrip())
+                show_text(_line(topic.name, span))
 
     _run(work)
+
+
+def _line(topic: str, span: PartitionSpan) -> str:
+    count = span.next - span.first
+    held = f"{count} messages, offsets {span.first} to {span.next - 1}" if count else "empty"
+    groups = "".join(f"; {name} at {offset}" for name, offset in span.committed.items())
+    return f"{topic:<12} partition {span.partition}: {held}{groups}"
 
 
 @app.command("publish-task")
