@@ -36,6 +36,10 @@ class ServiceFact:
     was_oom_killed: bool = False
     #: The test itself ended it, so that it is down proves nothing.
     by_test: bool = False
+    #: What was seen instead of an answer.
+    reason: str = ""
+    #: How long before the failure it ended.
+    ago_s: float | None = None
 
     @property
     def is_own(self) -> bool:
@@ -43,10 +47,11 @@ class ServiceFact:
         return self.name.partition("-")[0] in OWN_SERVICES
 
     def __str__(self) -> str:
+        ago = f" {self.ago_s:.1f} s before" if self.ago_s is not None else ""
         if self.was_oom_killed:
-            return f"{self.name} was killed for want of memory"
-        ended = f" (exit code {self.exit_code})" if self.exit_code is not None else ""
-        return f"{self.name} is down{ended}"
+            return f"{self.name} was killed for want of memory{ago}"
+        ended = f"exit code {self.exit_code}{ago}" if self.exit_code is not None else self.reason
+        return f"{self.name} is down ({ended})" if ended else f"{self.name} is down"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ class Facts:
     error_text: str
     is_wait: bool = False
     services: Sequence[ServiceFact] = ()
-    cpu_pressure: float = 0.0
+    cpu_pressure: float | None = None
     memory_free_bytes: int | None = None
     disk_free_bytes: int | None = None
     #: Requests no stub was there for, with the nearest stub's difference.
@@ -104,7 +109,7 @@ def _dead_product(facts: Facts) -> str | None:
 
 
 def _starved_host(facts: Facts) -> str | None:
-    if facts.is_wait and facts.cpu_pressure >= STARVED_CPU:
+    if facts.is_wait and (facts.cpu_pressure or 0) >= STARVED_CPU:
         return f"tasks waited for the CPU {facts.cpu_pressure:.0f} % of the time during the wait"
     return None
 

@@ -30,6 +30,8 @@ class Case:
     text: str = ""
     #: Captured output and log.
     output: str = ""
+    #: What the test's fixtures noted, such as its blame and the folder of its evidence.
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,4 +103,7 @@ def _case(part: str, element: ET.Element) -> Case:
         message="" if reason is None else reason.get("message", ""),
         text="" if reason is None else reason.text or "",
         output="\n".join(output),
+        properties={
+            each.get("name", ""): each.get("value", "") for each in element.iter("property")
+        },
     )

@@ -1,33 +1,24 @@
-"""What is left of a run for a person to read: report.html and summary.md, from the JUnit file.
+"""What is left of a run for a person to read: report.html and summary.md.
 
-`write_reports` is the seam: whatever gathers more evidence hands it over here.
+Everything comes from files (run.json, junit.xml, tests/*/verdict.json, services/*), so that
+`python -m runner report` makes the report again when more evidence has come.
 """
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from html import escape
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from runner import junit
+from runner.containers import Container, judge_again, read_containers
+from runner.evidence import Evidence, folder_of, read_all, write_verdict
+from runner.evidence import FOLDER as TESTS
 from runner.junit import Case, Results, Verdict
 from runner.stacks.port import Readiness
 
-STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-  color: #1b1f24; background: #fff }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd;
-  vertical-align: top }
-td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.passed { color: #116329 } .failed, .error { color: #b3261e; font-weight: 600 }
-.skipped { color: #6b6b6b }
-pre { background: #f5f6f8; padding: .8rem; overflow-x: auto; font-size: 12.5px }
-.bar { background: #4c6fae; height: .8rem; display: inline-block }
-@media (prefers-color-scheme: dark) { body { background: #14171a; color: #e3e6ea }
-  pre { background: #20252a } .passed { color: #6fcf97 } .failed, .error { color: #ff8a80 } }
-"""
+RUN: Final = "run.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,80 +27,89 @@ class Run:
 
     stack: str
     results: Results
-    waterfall: Sequence[Readiness]
+    waterfall: Sequence[Readiness] = ()
     #: Name and seconds of each step.
-    times: Sequence[tuple[str, float]]
+    times: Sequence[tuple[str, float]] = ()
     #: Lines that come first, such as what the stack could not have.
-    remarks: Sequence[str] = field(default=())
+    remarks: Sequence[str] = ()
+    #: What else to know of the stack: broker, object store, when.
+    facts: Mapping[str, str] = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
+    containers: Sequence[Container] = ()
+
+    def evidence_of(self, case: Case) -> Evidence | None:
+        """Return what was gathered of a red test."""
+        folder = case.properties.get("evidence") or folder_of(case.name)
+        return next((each for each in self.evidence if each.folder == folder), None)
+
+    @property
+    def is_green(self) -> bool:
+        """Whether tests ran and none failed."""
+        return bool(self.results.executed) and not self.results.red
+
+    @property
+    def first_line(self) -> str:
+        """The verdict, the counts and the stack."""
+        counts = self.results.closing_line
+        verdict = "PASSED" if self.is_green else "FAILED"
+        about = ", ".join([f"{self.stack} stack", *self.facts.values()])
+        return f"{verdict}: {counts} ({about})"
+
+
+def keep_run(run: Run, artifacts: Path) -> None:
+    """Write down what no other file says."""
+    kept = {
+        "stack": run.stack,
+        "waterfall": [asdict(each) for each in run.waterfall],
+        "times": list(run.times),
+        "remarks": list(run.remarks),
+        "facts": dict(run.facts),
+    }
+    (artifacts / RUN).write_text(json.dumps(kept, indent=1), encoding="utf-8")
+
+
+def read_run(artifacts: Path) -> Run:
+    """Read a run again, with all evidence there is by now; raises OSError without junit.xml."""
+    path = artifacts / RUN
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    containers = read_containers(artifacts)
+    evidence = [judge_again(each, containers) for each in read_all(artifacts)]
+    return Run(
+        stack=kept.get("stack", "unknown"),
+        results=junit.read(artifacts / "junit.xml"),
+        waterfall=[Readiness(**each) for each in kept.get("waterfall", ())],
+        times=[(name, seconds) for name, seconds in kept.get("times", ())],
+        remarks=kept.get("remarks", ()),
+        facts=kept.get("facts", {}),
+        evidence=evidence,
+        containers=containers,
+    )
+
+
+def rebuild(artifacts: Path) -> Run:
+    """Judge again and write verdicts, junit.xml, report.html and summary.md."""
+    run = read_run(artifacts)
+    for each in run.evidence:
+        write_verdict(each, artifacts / TESTS / each.folder)
+    junit.set_blame(
+        artifacts / "junit.xml", {each.folder: str(each.blame) for each in run.evidence}
+    )
+    write_reports(run, artifacts)
+    return run
 
 
 def write_reports(run: Run, artifacts: Path) -> None:
-    """Write report.html and summary.md."""
+    """Write report.html, summary.md and a page per story."""
+    from runner.page import page, timeline_page  # noqa: PLC0415
+
     (artifacts / "summary.md").write_text(_summary(run), encoding="utf-8")
-    (artifacts / "report.html").write_text(_page(run), encoding="utf-8")
+    (artifacts / "report.html").write_text(page(run, artifacts), encoding="utf-8")
+    for each in run.evidence:
+        target = artifacts / TESTS / each.folder / "timeline.html"
+        target.write_text(timeline_page(each), encoding="utf-8")
 
 
 def skip_reasons(results: Results) -> list[tuple[str, int]]:
     """Return why tests were skipped, and how many for each reason."""
     skipped = (case.message for case in results.cases if case.verdict is Verdict.SKIPPED)
     return Counter(skipped).most_common()
-
-
-def _summary(run: Run) -> str:
-    lines = [f"# FetchBox integration tests: {run.results.closing_line}", ""]
-    lines += [f"Stack: {run.stack}.", *run.remarks, "", "| step | s |", "|---|---|"]
-    lines += [f"| {name} | {seconds:.1f} |" for name, seconds in run.times]
-    for case in run.results.red:
-        lines += ["", f"## {case.verdict}: {case.name}", "", "```", case.text[-4000:], "```"]
-    reasons = skip_reasons(run.results)
-    if reasons:
-        lines += ["", "## Skipped", "", *(f"- {count} x {reason}" for reason, count in reasons)]
-    return "\n".join(lines) + "\n"
-
-
-def _page(run: Run) -> str:
-    title = f"FetchBox integration tests: {run.results.closing_line}"
-    return "\n".join(
-        [
-            "<!doctype html><html lang=en><meta charset=utf-8>",
-            "<meta name=viewport content='width=device-width'>",
-            f"<title>{escape(title)}</title><style>{STYLE}</style>",
-            f"<h1>{escape(title)}</h1><p>Stack: {escape(run.stack)}.",
-            *(f"<p>{escape(remark)}" for remark in run.remarks),
-            *(_failure(case) for case in run.results.red),
-            "<h2>Time</h2><table>",
-            *(f"<tr><td>{escape(name)}<td class=n>{s:.1f} s" for name, s in run.times),
-            "</table><h2>Start-up</h2><table>",
-            *_waterfall(run.waterfall),
-            "</table><h2>Tests</h2><table><tr><th>test<th>verdict<th>part<th>time",
-            *(_row(case) for case in sorted(run.results.cases, key=lambda case: -case.seconds)),
-            "</table></html>",
-        ]
-    )
-
-
-def _failure(case: Case) -> str:
-    output = f"<details><summary>output</summary><pre>{escape(case.output)}</pre></details>"
-    return (
-        f"<h2 class={case.verdict}>{escape(case.name)}</h2><pre>{escape(case.text)}</pre>"
-        f"{output if case.output.strip() else ''}"
-    )
-
-
-def _waterfall(waterfall: Sequence[Readiness]) -> list[str]:
-    whole_s = max((ready.ready_s for ready in waterfall), default=1.0) or 1.0
-    return [
-        f"<tr><td>{escape(ready.name)}<td style='width:60%'><span class=bar style='"
-        f"margin-left:{60 * ready.started_s / whole_s:.1f}%;"
-        f"width:{60 * (ready.ready_s - ready.started_s) / whole_s:.1f}%'></span>"
-        f"<td class=n>{ready.started_s:.1f} to {ready.ready_s:.1f} s"
-        for ready in waterfall
-    ]
-
-
-def _row(case: Case) -> str:
-    why = f" ({escape(case.message)})" if case.verdict is Verdict.SKIPPED else ""
-    return (
-        f"<tr><td>{escape(case.name)}<td class={case.verdict}>{case.verdict}{why}"
-        f"<td>{escape(case.part)}<td class=n>{case.seconds:.2f} s"
-    )

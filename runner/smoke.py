@@ -25,8 +25,10 @@ def smoke(addresses: Addresses) -> float:
     try:
         created = _ask("POST", f"{addresses.upstream}/__admin/mappings", stub)
         job_id = _submit(addresses, case)
+        snapshot_url = f"{addresses.operator}/operators/jobs/{job_id}"
+        operator = {"X-Fetchbox-Operator-Token": addresses.operator_token}
         wait_until(
-            lambda: _ask("GET", f"{addresses.operator}/operators/jobs/{job_id}"),
+            lambda: _ask("GET", snapshot_url, headers=operator),
             WITHIN_S,
             f"smoke: job {job_id} to be completed",
             until=lambda snapshot: snapshot["status"] == "completed",

@@ -83,7 +83,7 @@ class Suite:
         order: list[str] = []
         if self.wishes.seed is not None:
             order = ["-p", "randomly", f"--randomly-seed={self.wishes.seed}"]
-        shown = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider"]
+        shown = ["-q", "--no-header", "--tb=short"]
         results = [f"--junitxml={junit}", "-o", "junit_logging=all", "-o", "junit_family=xunit1"]
         return [
             *(sys.executable, "-m", "pytest", *plugins, *order, *shown, *results),

@@ -4,9 +4,9 @@ Seven hops lead from a manifest to a settled delivery. The first one that is mis
 order, is where to look.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -26,6 +26,8 @@ class Hop(StrEnum):
 
 
 OF_JOB: Final = frozenset({Hop.ACCEPTED, Hop.PUBLISHED})
+#: What a resource that was given up on may have missed: its proxy refused, its body never came.
+OF_SUCCESS: Final = frozenset({Hop.REQUESTED, Hop.STORED})
 #: Witnesses stamp at different moments of one event, and S3 in whole seconds.
 TOLERANCE_MS: Final = 1_100
 
@@ -47,7 +49,9 @@ class Timeline:
 
     Attributes:
         resources: what should have gone all the way.
-        failed: those that were given up on; they need not be stored.
+        failed: those that were given up on; they need not be requested or stored.
+        unobserved: hops that nobody could see, so that not having seen them says nothing.
+        exempt: resources that need not be seen at a hop.
 
     """
 
@@ -55,18 +59,26 @@ class Timeline:
     sightings: Sequence[Sighting]
     resources: AbstractSet[str] = frozenset()
     failed: AbstractSet[str] = frozenset()
+    unobserved: AbstractSet[Hop] = frozenset()
+    exempt: Mapping[Hop, AbstractSet[str]] = field(default_factory=dict)
 
     @property
     def divergence(self) -> str | None:
         """Say which hop is the first that is missing or out of order, or None."""
         return self._missing() or self._disordered()
 
+    @property
+    def diverging(self) -> Hop | None:
+        """The hop that the divergence is about."""
+        divergence = self.divergence
+        return Hop(divergence.partition(":")[0]) if divergence else None
+
     def _missing(self) -> str | None:
         seen: dict[Hop, set[str]] = {hop: set() for hop in Hop}
         for sighting in self.sightings:
             if sighting.hop is not None:
                 seen[sighting.hop].add(sighting.resource_id)
-        for hop in Hop:
+        for hop in (each for each in Hop if each not in self.unobserved):
             lacking = sorted(self._expected(hop) - seen[hop])
             if hop in OF_JOB or not self.resources:
                 if not seen[hop]:
@@ -76,7 +88,10 @@ class Timeline:
         return None
 
     def _expected(self, hop: Hop) -> AbstractSet[str]:
-        return self.resources - self.failed if hop is Hop.STORED else self.resources
+        excused = self.exempt.get(hop, frozenset())
+        if hop in OF_SUCCESS:
+            excused = excused | self.failed
+        return self.resources - excused
 
     def _disordered(self) -> str | None:
         first: dict[Hop, Sighting] = {}

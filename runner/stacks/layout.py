@@ -14,6 +14,7 @@ from runner.stacks.ports import free_ports
 
 ACCESS_KEY: Final = "minio-test"
 SECRET_KEY: Final = "minio-test-secret"  # noqa: S105 - of a server that lives for a minute
+OPERATOR_TOKEN: Final = "operator-test-token"  # noqa: S105 - it stands in CONFIG
 CONFIG: Final = Path(__file__).with_name("fetchbox.test.toml")
 WORKERS: Final = ("worker-1", "worker-2")
 SERVICES: Final = ("api", *WORKERS)
@@ -116,4 +117,5 @@ class Layout:
             api_supervisor=self.url("api-supervisor"),
             worker_supervisors=",".join(self.url(f"{name}-supervisor") for name in WORKERS),
             artifacts=str(self.place.artifacts),
+            operator_token=OPERATOR_TOKEN,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -38,6 +38,8 @@ class Addresses:
     api_supervisor: str
     worker_supervisors: str
     artifacts: str
+    #: Empty where the operator API is open.
+    operator_token: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the tests read."""
@@ -47,11 +49,12 @@ class Addresses:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the variables; raises StackError with all that are missing."""
         names = [field.name for field in fields(cls)]
-        missing = [_variable(name) for name in names if not environment.get(_variable(name))]
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        missing = [_variable(name) for name in needed if not environment.get(_variable(name))]
         if missing:
             message = f"not set: {', '.join(missing)}"
             raise StackError(message)
-        return cls(**{name: environment[_variable(name)] for name in names})
+        return cls(**{name: environment.get(_variable(name), "") for name in names})
 
     def endpoints(self) -> list[Endpoint]:
         """Return what has to answer before the first test."""

@@ -43,6 +43,12 @@ def test_pools_keep_credentials_and_order(layout: Layout) -> None:
     assert refusing == [layout.url("closed-1"), layout.url("closed-2")]
 
 
+def test_the_tests_know_the_operator_token_of_the_file(
+    layout: Layout, config: dict[str, Any]
+) -> None:
+    assert layout.addresses().operator_token == config["server"]["operator_token"]
+
+
 def test_services_have_metrics_of_their_own(layout: Layout) -> None:
     listeners = {
         layout.service_environment(name)["FETCHBOX__TELEMETRY__METRICS_ADDR"] for name in SERVICES

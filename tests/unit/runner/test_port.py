@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "FETCHBOX_TEST_API_SUPERVISOR": "http://api:9100",
     "FETCHBOX_TEST_WORKER_SUPERVISORS": "http://worker-1:9100,http://worker-2:9100",
     "FETCHBOX_TEST_ARTIFACTS": "/artifacts",
+    "FETCHBOX_TEST_OPERATOR_TOKEN": "",
 }
 
 
