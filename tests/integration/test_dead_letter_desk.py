@@ -82,11 +82,17 @@ def test_dead_letters_are_chosen_by_code(context: TestContext) -> None:
 
 def test_dead_letters_are_chosen_by_place(context: TestContext) -> None:
     job = failed_job(context, "a", "b")
-    first, second = entries(context, job_id=job.job_id)
+    _, second = entries(context, job_id=job.job_id)
     place = {"partition": second["partition"], "offset": second["offset"]}
 
     assert entries(context, **place) == [second]
-    assert entries(context, job_id=job.job_id, limit=1) == [first]
+
+
+def test_a_limit_keeps_the_newest(context: TestContext) -> None:
+    job = failed_job(context, "a", "b", "c")
+    *_, second, third = entries(context, job_id=job.job_id)
+
+    assert entries(context, job_id=job.job_id, limit=2) == [second, third]
 
 
 def test_a_replayed_job_completes(context: TestContext) -> None:

@@ -103,9 +103,9 @@ def test_hints_of_a_direct_task_are_followed(context: TestContext) -> None:
     assert stored.content_type == "text/x"
 
 
-def test_a_task_no_worker_can_use_is_dead_lettered_at_once(context: TestContext) -> None:
-    task = task_of(context, "strange")
-    task.url = "ftp://files.invalid/a"
+def test_a_task_no_worker_may_carry_out_is_dead_lettered_at_once(context: TestContext) -> None:
+    task = task_of(context, "forbidden")
+    task.url = "http://169.254.169.254/latest/meta-data/"
     context.iggy_client.publish_task(task)
     wait_until_known(context, task.job_id)
     shown = context.wait_for_job(task.job_id, "failed")

@@ -137,7 +137,9 @@ def test_a_followed_log_ends_when_the_job_has_ended(context: TestContext) -> Non
     events = context.log_events(job.job_id, follow="true")
     opener.join()
 
-    assert sorted(e.data["resource_id"] for e in events[:-1]) == ["early", "h0", "h1"]
+    ends = [e.data for e in events[:-1] if e.data["fields"]["event"] == "task.completed"]
+    assert sorted(line["resource_id"] for line in ends) == ["early", "h0", "h1"]
+    assert len(set(offsets(events))) == len(events) - 1
     assert (events[-1].name, events[-1].data["reason"]) == ("end", "terminal")
     assert context.snapshot(job.job_id)["status"] == "completed"
 
