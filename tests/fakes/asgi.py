@@ -1,5 +1,6 @@
 """A client of an ASGI application, without sockets; keeps count of what was asked of it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,12 +26,13 @@ class Answer:
 
 @dataclass(slots=True)
 class Upload:
-    """A request body that is made while it is read."""
+    """A request body that is made while it is read; `is_cut`: the client leaves after it."""
 
     chunks: Iterable[bytes]
     taken: int = 0
     size_bytes: int = 0
     is_cut: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         for chunk in self.chunks:
@@ -39,6 +41,7 @@ class Upload:
             yield {"type": "http.request", "body": chunk, "more_body": True}
         if not self.is_cut:
             yield {"type": "http.request", "body": b"", "more_body": False}
+            await self.answered.wait()  # the client stays and listens
         yield {"type": "http.disconnect"}
 
 
@@ -65,6 +68,8 @@ class AsgiClient:
 
         async def record(event: dict[str, Any]) -> None:
             sent.append(event)
+            if event["type"] == "http.response.body" and not event.get("more_body", False):
+                upload.answered.set()
 
         scope = _scope(method, target, {**self.headers, **(headers or {})})
         await self.app(scope, lambda: anext(events), record)

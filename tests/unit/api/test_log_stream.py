@@ -19,10 +19,10 @@ from fetchbox.ledger.port import NewJob
 from fetchbox.ledger.sqlite import SqliteLedger
 from fetchbox.model.job import LastError, Pointer
 from fetchbox.model.outcome import LogEvent, LogLevel
-from fetchbox.wire.codec import encode_log
 from fetchbox.telemetry.metrics import Metrics
+from fetchbox.wire.codec import encode_log
 from tests.fakes.api import JOB_ID
-from tests.fakes.asgi import Answer, AsgiClient, Headers
+from tests.fakes.asgi import Answer, AsgiClient, Headers, Upload
 from tests.fakes.broker import FakeBroker
 
 PARTITIONS = 4
@@ -380,3 +380,17 @@ async def test_pause_ends_early_when_the_service_stops() -> None:
     assert await pause(0.001) is False
     stopping.set()
     assert await pause(3600) is True
+
+
+async def test_followed_log_ends_when_the_client_leaves(
+    broker: FakeBroker, ledger: SqliteLedger
+) -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    await write(broker, "one")
+    client = viewer(broker, ledger, Script([forever]))
+    gone = Upload([], is_cut=True)
+    async with asyncio.timeout(5):
+        answer = await client.send("GET", LOGS + "?follow=true", body=gone)
+    assert messages(answer) == ["one"]
