@@ -4,11 +4,14 @@ OpenTelemetry is the extra `otlp`: it is imported only here, and only when asked
 """
 
 import importlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final
 
+#: Direct producers may send anything as trace id.
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 MISSING: Final = "telemetry.otlp_endpoint is set, which needs: pip install 'fetchbox[otlp]'"
 
 
@@ -50,7 +53,7 @@ def span(name: str, *, trace_id: str = "", **attributes: str | int) -> Iterator[
         yield
         return
     api = importlib.import_module("opentelemetry.trace")
-    context = _parent(api, trace_id) if trace_id else None
+    context = _parent(api, trace_id) if _TRACE_ID.fullmatch(trace_id) else None
     with _Tracing.tracer.start_as_current_span(name, context=context, attributes=attributes):
         yield
 

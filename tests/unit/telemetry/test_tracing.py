@@ -54,7 +54,10 @@ def test_a_span_is_in_its_job_s_trace() -> None:
     tracing._Tracing.tracer = provider.get_tracer("test")
     with span("publish", trace_id=TRACE_ID, stream="jobs.tasks", partition=3):
         pass
-    [found] = exporter.get_finished_spans()
+    with span("publish", trace_id="not hex"):
+        pass
+    found, other = exporter.get_finished_spans()
+    assert other.context.trace_id != found.context.trace_id
     assert found.name == "publish"
     assert f"{found.context.trace_id:032x}" == TRACE_ID
     assert dict(found.attributes or {}) == {"stream": "jobs.tasks", "partition": 3}
