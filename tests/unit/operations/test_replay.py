@@ -10,6 +10,7 @@ from fetchbox.model.dead_letters import WantedDeadLetters
 from fetchbox.model.job import JobState, Pointer
 from fetchbox.model.outcome import DeadLetter, Outcome, StatusEvent
 from fetchbox.model.task import DownloadTask
+from fetchbox.operations.partitions import read_span
 from fetchbox.operations.replay import DeadLetterDesk
 from fetchbox.wire.codec import decode_log, decode_task, encode_dead_letter
 from tests.fakes.broker import FakeBroker
@@ -193,3 +194,12 @@ async def test_a_broker_that_goes_away_is_told(desk: DeadLetterDesk, broker: Fak
     broker.fail_next(BrokerUnavailableError("away"))
     with pytest.raises(BrokerUnavailableError):
         await desk.replay(ALL, limit=10)
+
+
+async def test_letters_dropped_while_they_are_read_do_not_hold_the_reader_up(
+    broker: FakeBroker,
+) -> None:
+    await bury(broker, "job-a", "a1")
+    spans = [span for span in await broker.describe(streams.DLQ) if span.next]
+    await broker.purge(streams.DLQ)
+    assert [each async for each in read_span(broker, streams.DLQ, spans[0])] == []
