@@ -21,13 +21,13 @@ GOOD = manifest(resource("a", URL))
 
 
 def encoded(**changes: Any) -> bytes:
-    """Return a good manifest with changes; None drops a field."""
+    """Return a good manifest with changes; `...` drops a field."""
     document = {k: v for k, v in (GOOD | changes).items() if v is not Ellipsis}
     return json.dumps(document).encode()
 
 
 def one(**changes: Any) -> bytes:
-    """Return a manifest whose only resource has changes."""
+    """Return a manifest whose only resource has changes; `...` drops a field."""
     entry = {k: v for k, v in (resource("a", URL) | changes).items() if v is not Ellipsis}
     return encoded(resources=[entry])
 
@@ -179,31 +179,37 @@ def test_a_job_type_that_is_not_configured_is_refused(context: TestContext) -> N
     assert answer.json()["error"]["code"] == "UNSUPPORTED_JOB_TYPE"
 
 
+WRONG_EVERYTHING = encoded(manifest_version="v2", metadata=[], resources=[], attributes=[])
+
+
 @pytest.mark.parametrize(
-    ("body", "headers"),
+    ("body", "headers", "reason"),
     [
-        (b"not json", {"Content-Type": "text/plain", "X-Fetchbox-Job-Type": None}),
-        (b"not json", {"X-Fetchbox-Job-Type": None, "Content-Encoding": "br"}),
-        (b"not json", {"Content-Encoding": "br"}),
-        (encoded(manifest_version="v2", metadata=[], resources=[]), {}),
+        (b"{", typed("text/plain") | {"X-Fetchbox-Job-Type": None}, CONTENT_TYPE),
+        (b"{", packed("br") | {"X-Fetchbox-Job-Type": None}, MISSING),
+        (b"{", packed("br"), ENCODING),
+        (WRONG_EVERYTHING, {}, "VALIDATION_UNSUPPORTED_VERSION"),
+        (encoded(metadata=[], resources=[], attributes=[]), {}, "VALIDATION_INVALID_METADATA"),
+        (encoded(resources=[], attributes=[]), {}, COUNT),
+        (one(id="", url="ftp://x", headers={"h": "\n"}), {}, RESOURCE_ID),
+        (one(url="ftp://x", headers={"h": "\n"}), {}, BAD_URL),
     ],
-    ids=["type before job type", "job type before encoding", "encoding before JSON", "version"],
+    ids=[
+        "content type before job type",
+        "job type before encoding",
+        "encoding before JSON",
+        "version before metadata",
+        "metadata before count",
+        "count before attributes",
+        "id before URL",
+        "URL before headers",
+    ],
 )
 def test_the_first_failing_check_wins(
-    context: TestContext, body: bytes, headers: Mapping[str, str | None]
+    context: TestContext, body: bytes, headers: Mapping[str, str | None], reason: str
 ) -> None:
     answer = context.post(body, headers=headers)
-
-    expected = {
-        "text/plain": CONTENT_TYPE,
-    }.get(headers.get("Content-Type") or "") or (
-        MISSING
-        if "X-Fetchbox-Job-Type" in headers
-        else ENCODING
-        if headers
-        else "VALIDATION_UNSUPPORTED_VERSION"
-    )
-    assert answer.json()["error"]["details"]["reason"] == expected
+    assert answer.json()["error"]["details"]["reason"] == reason
 
 
 def test_the_limits_themselves_are_allowed(context: TestContext) -> None:

@@ -8,10 +8,7 @@ import requests
 from tests.common.cli import fetchbox_command, run_fetchbox
 from tests.common.own_api import own_api
 
-pytestmark = [
-    pytest.mark.skipif(fetchbox_command() is None, reason="no fetchbox command here"),
-    pytest.mark.xdist_group("own API"),
-]
+pytestmark = pytest.mark.skipif(fetchbox_command() is None, reason="no fetchbox command here")
 
 TOKEN = "t0ken-of-operators"
 NAME = "X-Fetchbox-Operator-Token"

@@ -5,9 +5,9 @@ import hashlib
 
 import pytest
 
-from mocks.bodies import body_of
 from tests.common.context import DEFAULT_BUCKET, TestContext
 from tests.common.objects import object_digest
+from tests.common.wiremock import Reply
 
 KIB, MIB = 1024, 1024 * 1024
 SIZES = {
@@ -63,13 +63,18 @@ def test_gzip_content_is_stored_as_received(context: TestContext, chunked: int) 
 
 
 def test_a_body_without_a_type_is_named_by_its_extension(context: TestContext) -> None:
-    url = context.peer("bytes/10", type="", seed="s")
-    context.served[url] = body_of("s", 10)
-    job, _ = context.run({"picture.png": url})
+    urls = {
+        "of the URL": context.answer("picture.png", Reply(body=b"png")),
+        "of the id.css": context.answer("nothing", Reply(body=b"css")),
+        "of neither": context.answer("unknown", Reply(body=b"?")),
+    }
+    job, _ = context.run(urls)
 
-    assert context.object(job.key("picture.png")).content_type in {
-        "image/png",
-        "application/octet-stream",
+    found = {name: context.object(job.key(name)).content_type for name in urls}
+    assert found == {
+        "of the URL": "image/png",
+        "of the id.css": "text/css",
+        "of neither": "application/octet-stream",
     }
 
 
