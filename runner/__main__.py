@@ -8,20 +8,23 @@ import argparse
 import os
 import random
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from runner import junit
-from runner.report import Run, skip_reasons, write_reports
+from runner.report import rebuild, write_reports
+from runner.run import Run, facts, keep_run, read_run, remarks, skip_reasons
 from runner.smoke import smoke
 from runner.stacks.embedded import EmbeddedStack
 from runner.stacks.given import GivenStack
-from runner.stacks.port import Addresses, Place, Readiness, Running, Stack, StackError
+from runner.stacks.port import Addresses, Place, Running, Stack, StackError
 from runner.suite import PartResult, Suite, Wishes
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -68,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--shuffle", nargs="?", type=int, const=0, metavar="SEED", help="any order")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     test.set_defaults(command=_test)
+    report = commands.add_parser("report", help="make the report again, from all files there are")
+    report.add_argument("artifacts", nargs="?", type=Path, help="folder of the results")
+    report.set_defaults(command=_report)
     return parser
 
 
@@ -117,8 +123,10 @@ def _wait(_: argparse.Namespace) -> int:
 def _test(given: argparse.Namespace) -> int:
     place = _place(os.environ)
     place.artifacts.mkdir(parents=True, exist_ok=True)
-    for old in ("SENTINEL", "junit.xml", "report.html", "summary.md"):
+    for old in ("SENTINEL", "junit.xml", "report.html", "summary.md", "run.json"):
         (place.artifacts / old).unlink(missing_ok=True)
+    for old in ("tests", "services"):
+        shutil.rmtree(place.artifacts / old, ignore_errors=True)
     stack = _stack(os.environ)
     begun = time.monotonic()
     with stack.running() as running:
@@ -130,7 +138,28 @@ def _test(given: argparse.Namespace) -> int:
         end_begun = time.monotonic()
     times = [("start", up_s), ("smoke", smoke_s), *((part.name, part.seconds) for part in parts)]
     times += [("stop", time.monotonic() - end_begun), ("in all", time.monotonic() - begun)]
-    return _conclude(stack.name, running.waterfall, parts, times, place)
+    run = Run(
+        stack=stack.name,
+        results=junit.Results(cases=()),
+        waterfall=running.waterfall,
+        times=times,
+        remarks=remarks(running.addresses, os.environ),
+        facts=facts(running.addresses, datetime.now(UTC)),
+    )
+    return _conclude(run, parts, place)
+
+
+def _report(given: argparse.Namespace) -> int:
+    artifacts = given.artifacts or _place(os.environ).artifacts
+    try:
+        run = rebuild(artifacts)
+    except OSError as error:
+        _say(f"no results to report on: {error}")
+        return NOTHING_RAN
+    _say(f"report: {artifacts / 'report.html'}")
+    for case in run.results.red:
+        _say_blame(run, case)
+    return PASSED
 
 
 def _wishes(given: argparse.Namespace) -> Wishes:
@@ -156,29 +185,29 @@ def _run_parts(addresses: Addresses, place: Place, wishes: Wishes) -> list[PartR
     return results
 
 
-def _conclude(
-    stack: str,
-    waterfall: Sequence[Readiness],
-    parts: Sequence[PartResult],
-    times: Sequence[tuple[str, float]],
-    place: Place,
-) -> int:
+def _conclude(run: Run, parts: Sequence[PartResult], place: Place) -> int:
     """Merge the results, read them again, judge them, and say so."""
-    merged = place.artifacts / "junit.xml"
-    junit.merge({part.name: part.junit for part in parts}, merged)
-    results = junit.read(merged)
-    write_reports(
-        Run(stack=stack, results=results, waterfall=waterfall, times=times), place.artifacts
-    )
-    for reason, count in skip_reasons(results):
+    junit.merge({part.name: part.junit for part in parts}, place.artifacts / "junit.xml")
+    keep_run(run, place.artifacts)
+    run = read_run(place.artifacts)
+    write_reports(run, place.artifacts)
+    for reason, count in skip_reasons(run.results):
         _say(f"skipped {count}: {reason}")
-    _say(", ".join(f"{name} {seconds:.1f} s" for name, seconds in times))
+    for case in run.results.red:
+        _say_blame(run, case)
+    _say(", ".join(f"{name} {seconds:.1f} s" for name, seconds in run.times))
     _say(f"report: {place.artifacts / 'report.html'}")
-    code = _judge(results, parts)
-    if results.executed:
-        (place.artifacts / "SENTINEL").write_text(f"{code} {results.closing_line}\n")
-    _say(f"\n{results.closing_line}")
+    code = _judge(run.results, parts)
+    if run.results.executed:
+        (place.artifacts / "SENTINEL").write_text(f"{code} {run.results.closing_line}\n")
+    _say(f"\n{run.results.closing_line}")
     return code
+
+
+def _say_blame(run: Run, case: junit.Case) -> None:
+    evidence = run.evidence_of(case)
+    if evidence is not None:
+        _say(f"{evidence.blame}\n    {case.name}")
 
 
 def _judge(results: junit.Results, parts: Sequence[PartResult]) -> int:

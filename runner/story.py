@@ -1,4 +1,4 @@
-"""A job's timeline as HTML: seven stations, then every sighting, with the first divergence marked."""
+"""A job's timeline as HTML: seven stations, then every sighting, the first divergence marked."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

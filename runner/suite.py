@@ -102,7 +102,7 @@ class Suite:
 
 def _is_path(argument: str) -> bool:
     """Whether a pytest argument names tests."""
-    return not argument.startswith("-") and argument.startswith(TESTS)
+    return argument.startswith("tests/")
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
