@@ -79,6 +79,13 @@ class IggyConnection:
         )
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one connection, and let no second one in.
+
+        The SDK signs in while it connects, and connects again when that fails: where every try is
+        accepted and hung up on, it recurses until the process dies of it.
+        """
+        if self._server is not None:
+            self._server.close()
         host, _, port = self._options.endpoint.rpartition(":")
         async with self._kept(writer):
             with suppress(OSError):
