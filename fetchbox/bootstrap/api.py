@@ -86,14 +86,12 @@ class ApiService:
         settings = self.parts.settings
         if not derived.auto_provisions(settings):
             return
-        attempt = partial(
-            provision,
-            broker=self.parts.broker,
-            storage=self.parts.storage,
-            topics=derived.topics(settings),
-            buckets=derived.buckets(settings),
-        )
-        await persist("create topics and buckets", attempt, stop)
+        make = partial(provision, broker=self.parts.broker, storage=self.parts.storage)
+        topics = partial(make, topics=derived.topics(settings), buckets=())
+        buckets = partial(make, topics=(), buckets=derived.buckets(settings))
+        async with asyncio.TaskGroup() as group:  # neither has to wait for the other
+            group.create_task(persist("create topics", topics, stop))
+            group.create_task(persist("create buckets", buckets, stop))
 
     async def _follow(self, stop: asyncio.Event) -> None:
         await wait_for_topic(self.parts.broker, streams.STATUS, stop)

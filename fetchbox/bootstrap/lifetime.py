@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import uvloop
+from stamina.instrumentation import LoggingOnRetryHook, set_on_retry_hooks
 
 from fetchbox.bootstrap.errors import StartError
 from fetchbox.settings.problems import ConfigError
@@ -30,6 +31,7 @@ def run_until_stopped(settings: Settings, name: str, main: Main) -> None:
     Raises StartError or ConfigError when it could not start.
     """
     configure_logging(settings.telemetry.log_level)
+    set_on_retry_hooks([LoggingOnRetryHook])  # its own choice would be a line that is no JSON
     try:
         configure_tracing(settings.telemetry.otlp_endpoint, f"fetchbox-{name}")
     except ValueError as error:

@@ -16,9 +16,9 @@ async def provision(
     """Create what is missing; what is there is reported where it differs, never altered.
 
     A bucket that cannot be had does not keep the others from being made; the first such failure
-    is raised at the end. Repeating it all is harmless.
+    is raised at the end. Repeating it all is harmless; no topics: the broker is not asked.
     """
-    for warning in await broker.ensure(topics):
+    for warning in await broker.ensure(topics) if topics else ():
         _log.warning("topic differs from what is configured", extra={"reason": warning})
     failed: list[FetchBoxError] = []
     for bucket in dict.fromkeys(buckets):
