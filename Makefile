@@ -22,11 +22,15 @@ help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  Variables: WORKERS=4, SHUFFLE=1 (or a seed), ARGS="pytest arguments", STACK=embedded, PYTHON=python3'
 
-$(INSTALLED): requirements/dev.txt pyproject.toml
+.venv/.packages: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 not found: install it, or name it with PYTHON=..."; exit 1; }
-	@echo "installing into .venv with $(PYTHON) ..."
-	@"$(PYTHON)" -m venv .venv || { echo "the venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "installing requirements/dev.txt into .venv ..."
+	@$(BIN)/python -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv \
+		|| { echo "the venv module is missing (Debian: apt-get install python3-venv)"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(INSTALLED): .venv/.packages pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
