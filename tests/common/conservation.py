@@ -26,7 +26,7 @@ def check_conservation(context: TestContext) -> None:
     """Raise AssertionError with every breach found."""
     breaches = [breach for job in context.jobs for breach in _job_breaches(context, job)]
     breaches += _unmatched(context)
-    breaches += _error_lines(context)
+    breaches += error_lines(context)
     assert not breaches, "conservation is broken:\n- " + "\n- ".join(breaches)
 
 
@@ -40,13 +40,14 @@ def _job_breaches(context: TestContext, job: SubmittedJob) -> Iterator[str]:
             f"job {job.job_id}: {shown['resource_total']} accepted, but"
             f" {shown['resource_completed']} stored + {shown['resource_failed']} failed"
         )
-    stored = _stored(context, job)
+    stored = stored_objects(context, job)
     if len(stored) != shown["resource_completed"]:
         yield (
             f"job {job.job_id}: {shown['resource_completed']} resources completed, but"
             f" {len(stored)} objects stored; {_difference(job, stored)}"
         )
     yield from _object_breaches(context, job, stored)
+    yield from _unfinished_uploads(context, job)
 
 
 def _difference(job: SubmittedJob, stored: dict[tuple[str, str, str], Listed]) -> str:
@@ -64,7 +65,7 @@ def _ended(context: TestContext, job: SubmittedJob) -> dict[str, Any]:
         return context.snapshot(job.job_id)
 
 
-def _stored(context: TestContext, job: SubmittedJob) -> dict[tuple[str, str, str], Listed]:
+def stored_objects(context: TestContext, job: SubmittedJob) -> dict[tuple[str, str, str], Listed]:
     """Return every object of a job by bucket, key and resource id."""
     plain = f"resources/{job.job_type}/{job.job_id}/"
     bucket, prefixes = _PLACES.get(job.job_type, (DEFAULT_BUCKET, ()))
@@ -93,6 +94,15 @@ def _object_breaches(
             )
 
 
+def _unfinished_uploads(context: TestContext, job: SubmittedJob) -> Iterator[str]:
+    """Parts that nobody will ever complete cost money and are seen by nobody."""
+    prefix = f"resources/{job.job_type}/{job.job_id}/"
+    found = context.minio_client.list_multipart_uploads(Bucket=DEFAULT_BUCKET, Prefix=prefix)
+    for upload in found.get("Uploads", []):
+        if upload["Key"].startswith(prefix):
+            yield f"job {job.job_id}: unfinished multipart upload of {upload['Key']}"
+
+
 def _is_same(context: TestContext, bucket: str, key: str, listed: Listed, body: bytes) -> bool:
     if listed.size_bytes != len(body):
         return False
@@ -113,7 +123,8 @@ def _unmatched(context: TestContext) -> list[str]:
     ]
 
 
-def _error_lines(context: TestContext) -> list[str]:
+def error_lines(context: TestContext) -> list[str]:
+    """Return the errors that the services logged about this test, but for those it expects."""
     needles = [context.case, *(job.job_id for job in context.jobs)]
     events = context.stack.logs.events(context.mark, needles)
     return [

@@ -24,6 +24,24 @@ class LogFolder:
         """Remember where the files end now."""
         return LogMark({path: path.stat().st_size for path in self.folder.glob("*.log")})
 
+    def by_service(self, since: LogMark, needles: Iterable[str]) -> dict[str, list[str]]:
+        """Return the lines that contain one of `needles` by service; no needle means all lines."""
+        wanted = [needle.encode() for needle in needles]
+        return {
+            path.stem: [
+                line.decode(errors="replace").rstrip("\n")
+                for line in _tail(path, since.sizes.get(path, 0))
+                if not wanted or any(needle in line for needle in wanted)
+            ]
+            for path in sorted(self.folder.glob("*.log"))
+        }
+
+    def has_ever(self, kind: str, needle: str) -> bool:
+        """Whether a kind of service has ever said this."""
+        wanted = needle.encode()
+        paths = self.folder.glob(f"{kind}.log")
+        return any(wanted in line for path in paths for line in _tail(path, 0))
+
     def lines(self, since: LogMark, needles: Iterable[str], kind: str = "*") -> list[str]:
         """Return raw lines that contain one of `needles`; `kind` is `api` or `worker-*`."""
         wanted = [needle.encode() for needle in needles]

@@ -40,6 +40,7 @@ class Listed:
 
     size_bytes: int
     etag: str
+    modified_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,11 @@ def list_objects(client: Any, bucket: str, prefix: str) -> dict[str, Listed]:
     """Return the objects under a prefix by key."""
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return {
-        entry["Key"]: Listed(size_bytes=entry["Size"], etag=entry["ETag"].strip('"'))
+        entry["Key"]: Listed(
+            size_bytes=entry["Size"],
+            etag=entry["ETag"].strip('"'),
+            modified_ms=entry["LastModified"].timestamp() * 1000,
+        )
         for page in pages
         for entry in page.get("Contents", [])
     }

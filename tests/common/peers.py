@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import requests
 
+from tests.common.faults import note_fault
 from tests.common.wiremock import Seen
 
 TIMEOUT_S = 10.0
@@ -63,6 +64,10 @@ class Peers:
             peak=journal["peak"],
         )
 
+    def journal(self, case: str) -> Any:
+        """Return all that any listener saw of a test, as the peers tell it."""
+        return self._ask("GET", f"/journal?{urlencode({'case': case})}")["entries"]
+
     def release(self, case: str) -> None:
         """Let the requests go that `hold` keeps waiting, and all to come."""
         self._ask("POST", f"/release?{urlencode({'case': case})}")
@@ -73,6 +78,7 @@ class Peers:
 
     def cut(self, relay: str, ms: int) -> None:
         """Take what is behind a relay away; it comes back by itself."""
+        note_fault(f"relay {relay}", f"cut for {ms} ms")
         self._ask("POST", f"/relay/{relay}/cut?ms={ms}")
 
     def heal(self, relay: str) -> None:

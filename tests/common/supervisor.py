@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import requests
 
+from tests.common.faults import note_fault
 from tests.common.metrics import scrape, total
 
 #: A stop may take as long as the drain of a worker.
@@ -31,14 +32,17 @@ class Supervised:
 
     def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
+        note_fault(self.name, "SIGKILL")
         self._ask("POST", "/kill?signal=KILL")
 
     def terminate(self) -> None:
         """SIGTERM; returns when it is gone."""
+        note_fault(self.name, "SIGTERM")
         self._ask("POST", "/kill?signal=TERM")
 
     def start(self) -> None:
         """Start it again; returns before it serves."""
+        note_fault(self.name, "started again")
         self._ask("POST", "/start")
 
     def is_ready(self) -> bool:

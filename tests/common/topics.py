@@ -6,7 +6,7 @@
 import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,8 @@ class Record:
     partition: int
     offset: int
     payload: bytes
+    #: When the broker took it.
+    at_ms: float
 
 
 class Topics(Protocol):
@@ -51,6 +53,10 @@ class Topics(Protocol):
 
     def read(self, topic: str, job_id: str) -> Sequence[Record]:
         """Return the messages of a job's partition that mention the job, in order."""
+        ...
+
+    def committed(self, topic: str, group: str) -> Mapping[int, int] | None:
+        """Return where a group resumes, by partition; None where the broker does not tell."""
         ...
 
 
@@ -96,12 +102,26 @@ class SqliteTopics:
         uri = f"file:{self.path}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
             rows = connection.execute(
-                "SELECT number, offset, payload FROM messages"
+                "SELECT number, offset, payload, at_ms FROM messages"
                 " JOIN partitions ON partitions.id = messages.partition"
                 " WHERE topic = ? AND number = ? AND instr(payload, ?) ORDER BY offset",
                 where,
             ).fetchall()
-        return [Record(partition=row[0], offset=row[1], payload=row[2]) for row in rows]
+        return [
+            Record(partition=row[0], offset=row[1], payload=row[2], at_ms=row[3]) for row in rows
+        ]
+
+    def committed(self, topic: str, group: str) -> Mapping[int, int]:
+        """See `Topics`."""
+        uri = f"file:{self.path}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
+            rows = connection.execute(
+                "SELECT number, committed FROM cursors"
+                " JOIN partitions ON partitions.id = cursors.partition"
+                " WHERE topic = ? AND group_name = ? AND committed IS NOT NULL",
+                (topic, group),
+            ).fetchall()
+        return dict(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +145,9 @@ class IggyTopics:
         records = self._run(lambda client: _poll_all(client, topic, partition))
         needle = job_id.encode()
         return [record for record in records if needle in record.payload]
+
+    def committed(self, topic: str, group: str) -> None:
+        """See `Topics`. Neither the SDK nor HTTP tells the offsets of a group."""
 
     def _run(self, call: Callable[[Any], Awaitable[T]]) -> T:
         from apache_iggy import IggyClient  # noqa: PLC0415  # an extra: only where Iggy is
@@ -152,7 +175,12 @@ async def _poll_all(client: Any, topic: str, partition: int) -> list[Record]:
         if not polled:
             return records
         records.extend(
-            Record(partition=partition, offset=message.offset(), payload=bytes(message.payload()))
+            Record(
+                partition=partition,
+                offset=message.offset(),
+                payload=bytes(message.payload()),
+                at_ms=message.timestamp() / 1000,  # given in microseconds
+            )
             for message in polled
         )
         offset = records[-1].offset + 1

@@ -109,6 +109,24 @@ class WireMock:
         entries = answer.json()["requests"]
         return [f"{e['method']} {e['url']}" for e in entries if case in e["url"]]
 
+    def journal(self, case: str) -> Sequence[Json]:
+        """Return the journal entries of a test as WireMock tells them, oldest first."""
+        pattern = {"urlPathPattern": f"/c/{re.escape(case)}/.*"}
+        found: list[Json] = self._post("/requests/find", pattern)["requests"]
+        return sorted(found, key=lambda entry: int(entry["loggedDate"]))
+
+    def near_misses(self, case: str) -> Sequence[str]:
+        """Return the requests of a test that no stub matched, each with the nearest stub."""
+        url = f"{self.base_url}/__admin/requests/unmatched/near-misses"
+        answer = self._session.get(url, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        found: dict[str, str] = {}
+        for each in answer.json()["nearMisses"]:
+            request = f"{each['request']['method']} {each['request']['url']}"
+            if case in request:
+                found.setdefault(request, f"{request}{_nearest(each)}")
+        return list(found.values()) or self.unmatched(case)
+
     def remove(self, case: str) -> None:
         """Remove the stubs of a test, and the journal entries they made."""
         wanted = {"matchesJsonPath": {"expression": f"$.{CASE}", "equalTo": case}}
@@ -121,6 +139,12 @@ class WireMock:
         assert answer.ok, f"{self.name}: POST {url}: {answer.status_code} {answer.text[:500]}"
         result: Json = answer.json() if answer.content else {}
         return result
+
+
+def _nearest(near_miss: Json) -> str:
+    wanted = near_miss.get("stubMapping", {}).get("request", {})
+    where = wanted.get("urlPath") or wanted.get("url") or wanted.get("urlPathPattern")
+    return f" (nearest stub: {wanted.get('method', 'ANY')} {where})" if where else ""
 
 
 def _mapping(case: str, path: str, reply: Reply) -> Json:

@@ -10,6 +10,7 @@ from tests.common.wiremock import Reply, fault, redirect
 
 #: worker.download_retry_limit of the test stack.
 LIMIT = 3
+MIB = 1024 * 1024
 #: One request and ten redirects.
 REDIRECTED = 11
 
@@ -96,6 +97,19 @@ def test_500_then_200_completes(context: TestContext) -> None:
     assert len(context.stack.peers.traffic(context.case).seen) == 2
     assert shown["last_error"] is None
     assert len(context.object(job.key("a")).body) == 5
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [f"short/{20 * MIB}/{12 * MIB}", f"reset?after={12 * MIB}"],
+    ids=["ends early", "is reset"],
+)
+def test_a_large_body_that_breaks_off_leaves_nothing(context: TestContext, behaviour: str) -> None:
+    """The account after the test looks for objects and for unfinished uploads."""
+    _, shown = context.run({"a": context.peer(behaviour)}, status="failed")
+
+    assert shown["last_error"]["code"] == "DOWNLOAD_INCOMPLETE_BODY"
+    assert len(context.stack.peers.traffic(context.case).seen) == LIMIT
 
 
 def test_nobody_listens(context: TestContext) -> None:

@@ -28,6 +28,7 @@ def test_proxy_credentials_stay_with_the_proxy(context: TestContext) -> None:
     urls = {"a": context.peer_bytes(10), "gone": context.peer("status/404")}
     job, _ = context.run(urls, job_type="it_auth_proxy", status="failed")
 
+    assert len(context.stack.peers.traffic(context.case, "proxy_auth").seen) == 2
     for seen in context.stack.peers.traffic(context.case).seen:
         assert seen.header("Proxy-Authorization") is None
     logged = "\n".join(context.stack.logs.lines(context.mark, [job.job_id]))
