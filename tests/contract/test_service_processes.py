@@ -257,6 +257,63 @@ def test_dev_is_everything_in_one_process(place: Place) -> None:
     assert "data/objects/fetchbox-default/" in banner
 
 
+AWAY = "127.0.0.1:9"
+IGGY_AWAY = {
+    "FETCHBOX__BROKER__PROVIDER": "iggy",
+    "FETCHBOX__BROKER__AUTO_PROVISION": "true",
+    "FETCHBOX__IGGY__ENDPOINT": f"iggy://{AWAY}",
+    "IGGY_CLIENT_SECRET": "do-not-show-me",
+}
+S3_AWAY = {
+    "FETCHBOX__STORAGE__PROVIDER": "s3",
+    "FETCHBOX__STORAGE__ENDPOINT": f"http://{AWAY}",
+    "FETCHBOX__STORAGE__REGION": "us-east-1",
+    "S3_ACCESS_KEY": "access",
+    "S3_SECRET_KEY": "do-not-show-me",
+}
+
+
+@pytest.mark.parametrize(
+    ("env", "code"),
+    [
+        pytest.param(IGGY_AWAY, "QUEUE_UNAVAILABLE", id="iggy"),
+        pytest.param(S3_AWAY, "STORAGE_UNAVAILABLE", id="s3"),
+    ],
+)
+def test_api_stays_up_while_a_dependency_is_away(
+    place: Place, env: dict[str, str], code: str
+) -> None:
+    """It says so, refuses what it cannot take, and ends when told to; its log stays JSON."""
+    if env is IGGY_AWAY:
+        pytest.importorskip("apache_iggy")
+    api = place.start("api", **env)
+    ready = requests.get(f"{api.url()}/health/ready", timeout=DEADLINE_S)
+    assert ready.status_code == 503
+    answer = requests.post(
+        f"{api.url()}/jobs",
+        json={
+            "manifest_version": "v1",
+            "metadata": {},
+            "resources": [{"id": "one", "url": "http://127.0.0.1/one"}],
+        },
+        headers={"X-Fetchbox-Job-Type": "default"},
+        timeout=DEADLINE_S,
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, code)
+    api.send(signal.SIGTERM)
+    assert api.ended() == (Exit.OK, "")
+    assert "do-not-show-me" not in json.dumps(api.lines) + answer.text
+
+
+def test_command_on_an_iggy_that_is_away_ends_in_good_order(place: Place) -> None:
+    """The client of Iggy must take nothing down with it; it used to, one time in four."""
+    pytest.importorskip("apache_iggy")
+    for _ in range(5):
+        code, stderr = place.start("streams", "describe", **IGGY_AWAY).ended()
+        assert code == Exit.UNREACHABLE
+        assert stderr.startswith(f"error: iggy: no connection to {AWAY}")
+
+
 @pytest.mark.parametrize(
     ("env", "code", "says"),
     [
