@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Final
 
 from runner import junit
+from runner.deliver import TO, deliver, keep_logs
 from runner.report import rebuild, write_reports
 from runner.run import Run, facts, keep_run, read_run, remarks, skip_reasons
 from runner.smoke import smoke
+from runner.stacks.compose import ComposeStack
 from runner.stacks.embedded import EmbeddedStack
 from runner.stacks.given import GivenStack
 from runner.stacks.port import Addresses, Place, Running, Stack, StackError
@@ -35,7 +37,7 @@ PYTEST_ENDS: Final = {0, 1, 5}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says."""
-    given = _parser().parse_args(arguments)
+    given = _parser().parse_args(_words(sys.argv[1:] if arguments is None else arguments))
     # A polite end of this process must take the stack along, as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     command: Callable[[argparse.Namespace], int] = given.command
@@ -47,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted; everything that was started has been ended")
         return INTERRUPTED
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    """Add E2E_ARGS to `test`: how the caller of a container gets its arguments in."""
+    more = os.environ.get("E2E_ARGS", "") if arguments[:1] == ["test"] else ""
+    return [*arguments, *shlex.split(more)]
 
 
 def _interrupt(*_: object) -> None:
@@ -70,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("-w", "--workers", type=int, default=4, help="tests side by side (4)")
     test.add_argument("--shuffle", nargs="?", type=int, const=0, metavar="SEED", help="any order")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
-    test.set_defaults(command=_test)
+    test.set_defaults(command=_test_and_deliver)
     report = commands.add_parser("report", help="make the report again, from all files there are")
     report.add_argument("artifacts", nargs="?", type=Path, help="folder of the results")
     report.set_defaults(command=_report)
@@ -84,6 +92,8 @@ def _place(environment: Mapping[str, str]) -> Place:
 
 def _stack(environment: Mapping[str, str]) -> Stack:
     """Return the stack that the environment names, or one of our own."""
+    if environment.get("FETCHBOX_TEST_STACK") == "compose":
+        return ComposeStack(environment=environment)
     if environment.get("FETCHBOX_TEST_API"):
         return GivenStack(environment=environment)
     return EmbeddedStack(place=_place(environment), environment=environment)
@@ -102,10 +112,10 @@ def _up(_: argparse.Namespace) -> int:
 
 
 def _shell(_: argparse.Namespace) -> int:
-    stack = EmbeddedStack(place=_place(os.environ), environment=os.environ)
+    stack = _stack(os.environ)
     with stack.running() as running:
         _show_waterfall(running)
-        _say("FETCHBOX_TEST_* is set: `pytest tests/integration` works; the stack ends with exit.")
+        _say("FETCHBOX_TEST_* is set: `pytest tests/integration -k ...` works; leave with exit.")
         variables = {**running.addresses.environment(), "INTEGRATION_TESTS": "1"}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         shell = os.environ.get("SHELL", "/bin/sh")
@@ -118,6 +128,17 @@ def _wait(_: argparse.Namespace) -> int:
     with GivenStack(environment=os.environ).running() as running:
         _show_waterfall(running)
     return PASSED
+
+
+def _test_and_deliver(given: argparse.Namespace) -> int:
+    """Test; however that ends, leave the results where they are wanted."""
+    place = _place(os.environ)
+    try:
+        return _test(given)
+    finally:
+        keep_logs(Path(os.environ.get("FETCHBOX_TEST_LOGS") or place.logs), place.artifacts)
+        if target := os.environ.get(TO):
+            _say(deliver(place.artifacts, Path(target)))
 
 
 def _test(given: argparse.Namespace) -> int:

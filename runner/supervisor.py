@@ -251,7 +251,9 @@ def _end(supervised: Supervised, grace_s: float) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
-    parser.add_argument("--log", required=True, type=Path, metavar="FILE")
+    parser.add_argument(
+        "--log", required=True, metavar="FILE", help="{host} in it becomes the name of this host"
+    )
     parser.add_argument("--respawn", action="store_true", help="start again whenever it ends")
     parser.add_argument("--quiet", action="store_true", help="output only to the log")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
@@ -263,8 +265,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve the control port beside the command."""
     given = _arguments()
+    log = Path(given.log.replace("{host}", os.uname().nodename))
     supervised = Supervised(
-        command=given.command, log=given.log, is_quiet=given.quiet, respawn=given.respawn
+        command=given.command, log=log, is_quiet=given.quiet, respawn=given.respawn
     )
     host, _, port = given.listen.rpartition(":")
     parent = os.getppid() if given.with_parent else None
