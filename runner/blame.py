@@ -136,7 +136,15 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0][:300] or "the assertion gave no text"
 
 
-_ASSERTIONS: Final = frozenset({"AssertionError", "WaitFailedError", "Failed"})
+#: Errors that do not say that the test is wrong: assertions, and what was asked did not answer.
+_ASSERTIONS: Final = frozenset(
+    {
+        *("AssertionError", "WaitFailedError", "Failed"),
+        *("ConnectionError", "ConnectTimeout", "ReadTimeout", "ChunkedEncodingError"),
+        *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "TimeoutExpired"),
+        *("ConnectionResetError", "ConnectionRefusedError", "TimeoutError", "BrokenPipeError"),
+    }
+)
 
 RULES: Final[Sequence[tuple[Culprit, Callable[[Facts], str | None]]]] = (
     (Culprit.HOST, _exhausted_host),

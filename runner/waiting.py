@@ -114,6 +114,15 @@ def wait_for(endpoint: Endpoint) -> float:
     return time.monotonic() - started
 
 
+def why_not_ready(endpoint: Endpoint) -> str | None:
+    """Look once; return why the endpoint does not answer, None when it does."""
+    try:
+        _answered(endpoint)
+    except NotYetError as error:
+        return str(error)
+    return None
+
+
 def _answered(endpoint: Endpoint) -> bool:
     parts = urlsplit(endpoint.url)
     if parts.hostname is None or parts.port is None:

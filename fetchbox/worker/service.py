@@ -234,6 +234,9 @@ class WorkerService:
     async def _work(self, message: Message, task: DownloadTask) -> None:
         """Carry out one task; whatever happens becomes a report."""
         started = self._ports.clock()
+        if _log.isEnabledFor(logging.DEBUG):
+            ids = {"job_id": task.job_id, "resource_id": task.resource_id}
+            _log.debug("task.claimed", extra=ids | {"trace_id": task.trace_id})
         try:
             report = await self._carry_out(message, task, started)
         except Exception as error:  # noqa: BLE001  # the boundary between a task and the worker

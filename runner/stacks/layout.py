@@ -85,6 +85,7 @@ class Layout:
         }
         return {
             "FETCHBOX_CONFIG": str(CONFIG),
+            "FETCHBOX_LOG": "debug",  # says when a worker claims a task
             "SSL_CERT_FILE": str(self.ca_bundle),
             **{f"FETCHBOX__{key}": text for key, text in settings.items()},
         }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runner.waiting import wait_until
+from tests.common import evidence_plugin
 from tests.common.addresses import Addresses, read_addresses
 from tests.common.conservation import check_conservation
 from tests.common.context import TestContext, new_case
@@ -15,6 +16,12 @@ from tests.common.supervisor import Supervised
 
 SWITCH = "INTEGRATION_TESTS"
 _IS_RED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather evidence of what fails."""
+    if not config.pluginmanager.has_plugin(evidence_plugin.NAME):
+        config.pluginmanager.register(evidence_plugin, evidence_plugin.NAME)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -71,7 +78,8 @@ def conservation(context: TestContext, request: pytest.FixtureRequest) -> Iterat
     """Nothing may be lost, doubled, misplaced or complained about."""
     yield
     if not request.node.stash.get(_IS_RED, True):
-        check_conservation(context)
+        with evidence_plugin.keeping(request.node):
+            check_conservation(context)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The worker as a whole: deliveries in, objects and reports out, nothing lost (contract 5)."""
 
 import asyncio
+import logging
 from collections import Counter
 from typing import Any
 
@@ -144,6 +145,17 @@ async def test_crash_of_a_task_is_its_own_end_only(
     assert done(plant) == ["b"]
     assert plant.committed() == 2
     assert "task crashed" in caplog.messages
+
+
+async def test_claim_is_told_at_debug(plant: Plant, caplog: pytest.LogCaptureFixture) -> None:
+    """With this line the test environment's timelines know that a worker has a task."""
+    caplog.set_level(logging.DEBUG, "fetchbox.worker")
+    await plant.queue("a")
+
+    await plant.work()
+
+    (line,) = [vars(record) for record in caplog.records if record.message == "task.claimed"]
+    assert (line["job_id"], line["resource_id"]) == (JOB_ID, "a")
 
 
 # How many at once.
