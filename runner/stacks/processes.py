@@ -14,7 +14,7 @@ from typing import IO, Final, Self
 
 GUARD: Final = Path(__file__).with_name("guard.py")
 #: How long processes have to end by themselves.
-GRACE_S: Final = 4.0
+GRACE_S: Final = 10.0
 SHOWN_LINES: Final = 15
 
 
