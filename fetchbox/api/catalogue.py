@@ -32,7 +32,7 @@ class ResourceBody(Struct, kw_only=True):
             min_length=1,
             max_length=128,
             description="unique in the manifest; becomes part of the object key, so no control "
-            "characters, no leading slash and no '.' or '..' segment",
+            "characters, no leading slash and no empty, '.' or '..' segment",
         ),
     ]
     url: Annotated[str, Meta(pattern="^[hH][tT][tT][pP][sS]?://[^/?#]+", description="http(s)")]

@@ -40,6 +40,6 @@ def id_fault(resource_id: str, max_length: int) -> str | None:
         return "must not contain control characters"
     if resource_id.startswith("/"):
         return "must not start with '/'"
-    if any(segment in {".", ".."} for segment in resource_id.split("/")):
-        return "must not contain a '.' or '..' path segment"
+    if any(segment in {"", ".", ".."} for segment in resource_id.split("/")):
+        return "must not contain an empty, '.' or '..' path segment; storage has no such keys"
     return None

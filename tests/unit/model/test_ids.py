@@ -73,6 +73,8 @@ def test_id_is_accepted(good: str) -> None:
         pytest.param("a/../b", "path segment", id="dots-inside"),
         pytest.param("a/.", "path segment", id="dot-at-the-end"),
         pytest.param("../a", "path segment", id="dots-at-the-start"),
+        pytest.param("a//b", "path segment", id="empty-inside"),
+        pytest.param("a/", "path segment", id="empty-at-the-end"),
     ],
 )
 def test_id_is_refused(bad: str, fault: str) -> None:
