@@ -285,6 +285,11 @@ class TestContext:
         """Return the data of the log events of a job."""
         return [event.data for event in self.log_events(job_id) if event.name == "log"]
 
+    def completions(self, job_id: str) -> list[Json]:
+        """Return the log events of stored resources; retries on a busy machine are left out."""
+        lines = self.log_lines(job_id)
+        return [line for line in lines if line["fields"]["event"] == "task.completed"]
+
     def object(self, key: str, bucket: str = DEFAULT_BUCKET) -> Fetched:
         """Read an object that has to be there."""
         found = fetch_object(self.minio_client, bucket, key)

@@ -49,7 +49,7 @@ def test_a_task_without_a_manifest_is_carried_out(context: TestContext) -> None:
     assert shown["manifest_key"] == ""
     assert shown["tenant"] == context.tenant
     assert context.object(job.key("direct")).body == context.served[task.url]
-    (line,) = context.log_lines(task.job_id)
+    (line,) = context.completions(task.job_id)
     assert line["trace_id"] == task.trace_id
 
 
@@ -78,7 +78,7 @@ def test_a_repeated_delivery_changes_nothing(context: TestContext) -> None:
         10,
         "the repeat to be reported",
     )
-    wait_until(lambda: len(context.log_lines(job.job_id)) == 3, 5, "the repeat to be logged")
+    wait_until(lambda: len(context.completions(job.job_id)) == 3, 5, "the repeat to be logged")
     shown = context.snapshot(job.job_id)
 
     assert len(context.requests_for("a")) == 2

@@ -35,7 +35,7 @@ def test_a_worker_drains_before_it_stops(context: TestContext, workers: list[Sup
     seen = Counter(request.url for request in traffic(context.case).seen)
     assert len(seen) == RESOURCES
     assert set(seen.values()) == {1}, "something was fetched twice"
-    by_worker = Counter(line["fields"]["worker_id"] for line in context.log_lines(job.job_id))
+    by_worker = Counter(line["fields"]["worker_id"] for line in context.completions(job.job_id))
     assert sorted(by_worker.values()) == [RESOURCES - INFLIGHT, INFLIGHT]
 
 

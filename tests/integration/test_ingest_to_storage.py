@@ -56,9 +56,8 @@ def test_every_resource_of_a_manifest_is_stored(context: TestContext, *, compres
     assert shown["dlq"] is None
     assert shown["origin"] == "api"
     assert shown["tenant"] == context.tenant
-    events = context.log_lines(job.job_id)
-    completions = [e for e in events if e["fields"]["event"] == "task.completed"]
-    assert sorted(e["resource_id"] for e in completions) == sorted(BODIES)
+    stored = [line["resource_id"] for line in context.completions(job.job_id)]
+    assert sorted(stored) == sorted(BODIES)
 
 
 def test_the_manifest_is_stored_byte_for_byte(context: TestContext) -> None:

@@ -45,7 +45,7 @@ def test_a_log_is_replayed_to_its_tail(context: TestContext) -> None:
 
 def test_the_fields_of_a_completion_tell_how_it_went(context: TestContext) -> None:
     job = finished_job(context, 1)
-    (line,) = context.log_lines(job.job_id)
+    (line,) = context.completions(job.job_id)
     fields = line["fields"]
 
     assert line["level"] == "info"

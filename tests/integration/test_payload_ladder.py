@@ -28,7 +28,7 @@ def test_a_body_arrives(context: TestContext, size: int, chunked: int) -> None:
     url = context.peer_bytes(size, type="video/x-ladder", chunked=chunked)
     job, _ = context.run({"body": url})
 
-    (line,) = context.log_lines(job.job_id)
+    (line,) = context.completions(job.job_id)
     assert line["fields"]["bytes"] == str(size)
     head = context.minio_client.head_object(Bucket=DEFAULT_BUCKET, Key=job.key("body"))
     assert head["ContentLength"] == size
@@ -40,7 +40,7 @@ def test_a_large_body_arrives(context: TestContext, chunked: int) -> None:
     url = context.peer_bytes(65 * MIB, type="video/x-ladder", chunked=chunked)
     job, _ = context.run({"body": url})
 
-    line = context.log_lines(job.job_id)[-1]
+    (line,) = context.completions(job.job_id)
     size, digest = object_digest(context.minio_client, DEFAULT_BUCKET, job.key("body"))
     assert (size, digest) == (65 * MIB, line["fields"]["sha256"])
 

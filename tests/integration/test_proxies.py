@@ -19,7 +19,7 @@ def test_a_proxy_gets_its_credentials(context: TestContext) -> None:
     asked = context.stack.peers.traffic(context.case, "proxy_auth")
     assert list(asked.users) == ["fetch"]
     assert list(context.stack.peers.traffic(context.case).via) == ["proxy_auth"]
-    (line,) = context.log_lines(job.job_id)
+    (line,) = context.completions(job.job_id)
     assert line["fields"]["proxy"] == "proxies/with-credentials#1"
 
 
@@ -55,7 +55,7 @@ def test_https_goes_through_connect(context: TestContext, job_type: str) -> None
 
     traffic = context.stack.peers.traffic(context.case, "tls_origin")
     assert list(traffic.via) == [listener]
-    (line,) = context.log_lines(job.job_id)
+    (line,) = context.completions(job.job_id)
     assert line["fields"]["http_status"] == "200"
 
 

@@ -14,7 +14,7 @@ def test_a_proxied_job_type_uses_its_proxy(context: TestContext) -> None:
     assert seen.is_proxied
     assert len(context.requests_for("a", context.stack.hidden_upstream)) == 1
     assert context.object(job.key("a")).body == context.served[url]
-    (line,) = context.log_lines(job.job_id)
+    (line,) = context.completions(job.job_id)
     assert line["fields"]["proxy"] == "proxies/through-proxy#1"
 
 

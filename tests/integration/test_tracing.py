@@ -48,7 +48,8 @@ def test_log_lines_carry_the_ids_of_their_job(context: TestContext) -> None:
     assert access["job_type"] == "it"
     assert access["tenant"] == context.tenant
     assert access["request_id"]
-    (done,) = context.service_log(job.job_id, "worker-*")
+    logged = context.service_log(job.job_id, "worker-*")
+    (done,) = [event for event in logged if event["message"] == "task.completed"]
     assert done["resource_id"] == "a"
     for event in (access, done):
         assert set(event) >= {"timestamp", "level", "target", "message", "trace_id"}, event
