@@ -16,7 +16,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help check test unit e2e test-integration up shell lock clean
+.PHONY: help bench bench-memory check test unit e2e test-integration up shell lock clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ up: $(INSTALLED) ## keep a stack running and print its addresses
 
 shell: $(INSTALLED) ## a shell with a running stack in its environment
 	@$(BIN)/python -m runner shell
+
+bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
+	@$(BIN)/python -m tests.load.bench $(ARGS)
+
+bench-memory: $(INSTALLED) ## how much large bodies make a worker grow; needs Go too
+	@$(BIN)/python -m tests.load.bench.memory
 
 lock: $(INSTALLED) ## compile requirements/*.txt from pyproject.toml
 	@$(LOCK) --extra iggy -o requirements/service.txt
