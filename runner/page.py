@@ -1,5 +1,6 @@
 """report.html: one file that opens anywhere. No script, no address outside the artifacts folder."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
@@ -16,6 +17,9 @@ from runner.story import story
 STYLE: Final = Path(__file__).with_name("report.css")
 #: Lines of an assertion that are shown without a click.
 SHOWN_LINES: Final = 8
+#: A frame of a test file, and what pytest writes between exceptions that follow from another.
+FRAME: Final = re.compile(r"^\S*test_\w+\.py:\d+: in ")
+CHAINED: Final = ("During handling of", "The above exception was")
 #: Jobs of one test whose stories are shown in the report; the others are in its timeline.html.
 SHOWN_JOBS: Final = 2
 #: Share of the run from which on a step has its name in the strip.
@@ -125,8 +129,9 @@ def _blame(evidence: Evidence) -> str:
 def _essence(text: str) -> tuple[str, bool]:
     """Return where it failed and what pytest marks as the error, and whether there is more."""
     lines = text.strip().splitlines()
-    errors = [line[1:].strip() for line in lines if line.startswith("E ")]
-    where = [line for line in lines if ": in " in line or line.endswith("Error")]
+    last = max((at for at, line in enumerate(lines) if line.startswith(CHAINED)), default=-1)
+    errors = [line[1:].strip() for line in lines[last + 1 :] if line.startswith("E ")]
+    where = [line for line in lines if FRAME.match(line)]
     shown = [*errors[:SHOWN_LINES], *where[-1:]] if errors else lines[:SHOWN_LINES]
     return "\n".join(shown), len(lines) > len(shown)
 

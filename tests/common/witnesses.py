@@ -23,7 +23,16 @@ Json = dict[str, Any]
 Stored = Mapping[tuple[str, str, str], Listed]
 
 #: Lines of a service that are shown with these fields; the rest is in the log slice.
-SHOWN_FIELDS: Final = ("method", "path", "status", "code", "http_status", "bytes", "attempts")
+SHOWN_FIELDS: Final = (
+    "method",
+    "path",
+    "status",
+    "duration_ms",
+    "code",
+    "http_status",
+    "bytes",
+    "attempts",
+)
 CLAIMED: Final = "task.claimed"
 SERVED: Final = "request served"
 ACCEPTED_STATUS: Final = 202
@@ -83,11 +92,14 @@ def _of_logs(seen: Seen) -> Iterator[Sighting]:
         event = _event(line)
         if event is None or _is_poll(event) or seen.job.job_id not in line:
             continue
+        hop = _hop_of_line(event)
+        # Served requests are told of at their end; a submission came before all that follows.
+        took_ms = float(event.get("duration_ms", 0)) if hop is Hop.ACCEPTED else 0
         yield Sighting(
-            at_ms=_epoch_ms(event["timestamp"]),
+            at_ms=_epoch_ms(event["timestamp"]) - took_ms,
             source=service,
             text=_words(event),
-            hop=_hop_of_line(event),
+            hop=hop,
             resource_id=str(event.get("resource_id") or ""),
         )
 

@@ -44,7 +44,7 @@ RUN = Run(
                 name="tests.integration.test_t::bad",
                 seconds=2,
                 verdict=Verdict.FAILED,
-                text="t.py:1: in bad\n    code\nE   assert <nothing> == 'stored'",
+                text="test_t.py:1: in bad\n    code\nE   assert <nothing> == 'stored'",
                 output="last log line",
                 properties={"evidence": "test_t.bad"},
             ),
@@ -90,7 +90,7 @@ def test_summary_says_verdict_blame_failures_and_skips(tmp_path: Path) -> None:
 
 def test_page_shows_the_blame_the_assertion_and_the_divergence(page: str) -> None:
     assert "<span class=badge>PRODUCT</span>first divergence: claimed: never seen" in page
-    assert "assert &lt;nothing&gt; == &#x27;stored&#x27;\nt.py:1: in bad</pre>" in page
+    assert "assert &lt;nothing&gt; == &#x27;stored&#x27;\ntest_t.py:1: in bad</pre>" in page
     assert "<li class=missing>claimed" in page
     assert "first divergence: never seen for small of 1" in page
     assert "last log line" in page
