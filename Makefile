@@ -16,7 +16,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help bench bench-memory check test unit e2e test-integration up shell lock clean
+.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report up shell lock clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,15 @@ e2e test-integration: $(INSTALLED) ## integration tests on the best stack there 
 
 test: check unit ## everything: check, unit, contract, integration
 	@$(MAKE) --no-print-directory e2e STACK=embedded ARGS=
+
+demo-failure: $(INSTALLED) ## run cases that are broken on purpose, to see what a red report looks like
+	@$(BIN)/python -m runner test --workers 2 -- tests/planted/test_product.py tests/planted/test_stub.py \
+		tests/integration/test_ingest_to_storage.py $(ARGS); code=$$?; \
+		test $$code = 1 || { echo "the planted faults should have failed with 1, not $$code"; exit 1; }
+	@echo "As planned. Picture of the report for docs/testing.md: $(BIN)/python scripts/screenshot.py"
+
+report: $(INSTALLED) ## make artifacts/report.html again, with whatever evidence has come since
+	@$(BIN)/python -m runner report
 
 up: $(INSTALLED) ## keep a stack running and print its addresses
 	@$(BIN)/python -m runner up
