@@ -3,7 +3,9 @@
 
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python3 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
-STACK ?= embedded
+# embedded or compose, registry or packages; empty: the first that works.
+STACK ?=
+IMAGES ?=
 WORKERS ?= 4
 SHUFFLED = $(if $(filter 1,$(SHUFFLE)),--shuffle,$(if $(SHUFFLE),--shuffle $(SHUFFLE)))
 BIN := .venv/bin
@@ -16,11 +18,11 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report up shell lock clean
+.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo '  Variables: WORKERS=4, SHUFFLE=1 (or a seed), ARGS="pytest arguments", STACK=embedded, PYTHON=python3'
+	@echo '  Variables: WORKERS=4, SHUFFLE=1 (or a seed), ARGS="pytest arguments", PYTHON=python3'
 
 .venv/.packages: requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 not found: install it, or name it with PYTHON=..."; exit 1; }
@@ -49,13 +51,42 @@ unit: $(INSTALLED) ## unit and contract tests with coverage
 	@$(BIN)/coverage report --include='fetchbox/model/*' --fail-under=100 > .cache/model-coverage.txt \
 		|| { cat .cache/model-coverage.txt; echo "fetchbox/model has to be covered in full"; exit 1; }
 
-e2e test-integration: $(INSTALLED) ## integration tests on the best stack there is
-	@test "$(STACK)" = embedded || { echo "STACK=$(STACK): there is embedded"; exit 2; }
-	@echo "stack: embedded (processes on this machine; needs no Docker)"
+e2e: ## integration tests on the best stack there is; STACK=embedded|compose IMAGES=registry|packages KEEP=1
+	@$(COMPOSE_ENV) sh compose/e2e.sh
+
+test-integration: ## integration tests on the compose stack
+	@$(MAKE) --no-print-directory e2e STACK=compose
+
+e2e-embedded: $(INSTALLED)
 	@$(BIN)/python -m runner test --workers $(WORKERS) $(SHUFFLED) -- $(ARGS)
 
-test: check unit ## everything: check, unit, contract, integration
-	@$(MAKE) --no-print-directory e2e STACK=embedded ARGS=
+test: check unit ## everything that needs no Docker: check, unit, contract, integration
+	@$(MAKE) --no-print-directory e2e-embedded ARGS=
+
+images: ## get the images of the compose stack: IMAGES=registry|packages
+	@$(COMPOSE_ENV) sh compose/images.sh
+
+shell: ## a shell beside a running stack: compose, or with STACK=embedded processes
+ifeq ($(STACK),embedded)
+	@$(MAKE) --no-print-directory shell-embedded
+else
+	@$(COMPOSE_ENV) sh compose/dev.sh shell
+endif
+
+shell-embedded: $(INSTALLED)
+	@$(BIN)/python -m runner shell
+
+watch: ## run tests in the compose stack whenever code changes: ARGS="tests/integration/... -k ..."
+	@$(COMPOSE_ENV) sh compose/dev.sh watch $(ARGS)
+
+logs: ## follow the logs of the compose stack that is up
+	@sh compose/dev.sh logs $(SERVICE)
+
+down: ## take the compose stack away that make shell or KEEP=1 left
+	@sh compose/dev.sh down
+
+doctor: ## what this machine has for the stacks, and how to get what is missing
+	@sh compose/doctor.sh
 
 demo-failure: $(INSTALLED) ## run cases that are broken on purpose, to see what a red report looks like
 	@$(BIN)/python -m runner test --workers 2 -- tests/planted/test_product.py tests/planted/test_stub.py \
@@ -66,11 +97,12 @@ demo-failure: $(INSTALLED) ## run cases that are broken on purpose, to see what 
 report: $(INSTALLED) ## make artifacts/report.html again, with whatever evidence has come since
 	@$(BIN)/python -m runner report
 
-up: $(INSTALLED) ## keep a stack running and print its addresses
+up: $(INSTALLED) ## keep an embedded stack running and print its addresses
 	@$(BIN)/python -m runner up
 
-shell: $(INSTALLED) ## a shell with a running stack in its environment
-	@$(BIN)/python -m runner shell
+# What a script of compose/ is told. E2E_ARGS follows `python -m runner test` in the container.
+COMPOSE_ENV = STACK='$(STACK)' IMAGES='$(IMAGES)' KEEP='$(KEEP)' BROKER='$(BROKER)' WORKERS='$(WORKERS)' \
+	SHUFFLE='$(SHUFFLE)' ARGS='$(ARGS)' E2E_ARGS='$(strip --workers $(WORKERS) $(SHUFFLED) $(if $(ARGS),-- $(ARGS)))'
 
 bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
 	@$(BIN)/python -m tests.load.bench $(ARGS)
@@ -86,6 +118,9 @@ lock: $(INSTALLED) ## compile requirements/*.txt from pyproject.toml
 # Universal, with hashes, and without the address of any index.
 LOCK = UV_NO_CONFIG=1 $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+proto: $(INSTALLED) ## generate the wire bindings from proto/jobs.proto
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=fetchbox/wire --pyi_out=fetchbox/wire proto/jobs.proto
 
 clean: ## remove what was built, cached and reported; .venv stays
 	@rm -rf artifacts build dist .cache .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache

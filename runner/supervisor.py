@@ -1,6 +1,6 @@
 """Runs one command and lets tests kill, stop and start it over HTTP. Also PID 1 in a container.
 
-    python supervisor.py --listen HOST:PORT --log FILE [--respawn] [--quiet] -- COMMAND...
+    python supervisor.py --listen HOST:PORT --log FILE [--respawn] [--reload FOLDER] -- COMMAND...
 
 GET /state; POST /kill?signal=KILL|TERM|STOP|CONT, /start, /stop. Copied alone into containers:
 standard library only, imports nothing of this repository.
@@ -216,7 +216,14 @@ class Requests(BaseHTTPRequestHandler):
         """Stay quiet: the output is the command's."""
 
 
-def _run(supervised: Supervised, parent: int | None, grace_s: float) -> int:
+def newest(folder: Path | None) -> float:
+    """Return when the code in a folder last changed."""
+    if folder is None:
+        return 0.0
+    return max((path.stat().st_mtime for path in folder.rglob("*.py")), default=0.0)
+
+
+def _run(supervised: Supervised, parent: int | None, grace_s: float, reload: Path | None) -> int:
     """Stay until told to end, or until the parent has gone; return the exit code to end with."""
     ending: list[int] = []
     woken, wake = os.pipe()
@@ -226,11 +233,15 @@ def _run(supervised: Supervised, parent: int | None, grace_s: float) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: ending.append(received))
     supervised.start()
+    seen = newest(reload)
     while not ending and parent in (None, os.getppid()):
         if select.select([woken], [], [], RESPAWN_PAUSE_S)[0]:
             os.read(woken, CHUNK_BYTES)
         supervised.reap()
         supervised.respawn_if_due()
+        if (found := newest(reload)) != seen:
+            seen = found
+            supervised.kill_leniently("TERM")
     return _end(supervised, grace_s)
 
 
@@ -255,6 +266,9 @@ def _arguments() -> argparse.Namespace:
         "--log", required=True, metavar="FILE", help="{host} in it becomes the name of this host"
     )
     parser.add_argument("--respawn", action="store_true", help="start again whenever it ends")
+    parser.add_argument(
+        "--reload", type=Path, metavar="FOLDER", help="start again when code in it changes"
+    )
     parser.add_argument("--quiet", action="store_true", help="output only to the log")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
     parser.add_argument("--grace-s", type=float, default=4.0, help="between SIGTERM and SIGKILL")
@@ -267,14 +281,17 @@ def main() -> int:
     given = _arguments()
     log = Path(given.log.replace("{host}", os.uname().nodename))
     supervised = Supervised(
-        command=given.command, log=log, is_quiet=given.quiet, respawn=given.respawn
+        command=given.command,
+        log=log,
+        is_quiet=given.quiet,
+        respawn=given.respawn or given.reload is not None,
     )
     host, _, port = given.listen.rpartition(":")
     parent = os.getppid() if given.with_parent else None
     server = ControlServer((host, int(port)), supervised)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 60}, daemon=True).start()
     try:
-        return _run(supervised, parent, given.grace_s)
+        return _run(supervised, parent, given.grace_s, given.reload)
     except RefusedError as error:
         sys.stderr.write(f"supervisor: {error}\n")
         return 127
