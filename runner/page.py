@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from runner.story import story
 STYLE: Final = Path(__file__).with_name("report.css")
 #: Lines of an assertion that are shown without a click.
 SHOWN_LINES: Final = 8
+SHOWN_CHARS: Final = 500
 #: A frame of a test file, and what pytest writes between exceptions that follow from another.
 FRAME: Final = re.compile(r"^\S*test_\w+\.py:\d+: in ")
 CHAINED: Final = ("During handling of", "The above exception was")
@@ -131,6 +132,8 @@ def _essence(text: str) -> tuple[str, bool]:
     lines = text.strip().splitlines()
     last = max((at for at, line in enumerate(lines) if line.startswith(CHAINED)), default=-1)
     errors = [line[1:].strip() for line in lines[last + 1 :] if line.startswith("E ")]
+    # What a failed wait adds about its job is shown as a timeline.
+    errors = [line[:SHOWN_CHARS] for line in takewhile(lambda it: not it.startswith("---"), errors)]
     where = [line for line in lines if FRAME.match(line)]
     shown = [*errors[:SHOWN_LINES], *where[-1:]] if errors else lines[:SHOWN_LINES]
     return "\n".join(shown), len(lines) > len(shown)
