@@ -166,7 +166,8 @@ class JobChange:
         self.written[outcome.resource_id] = (outcome, at_ms)
 
     def _blame(self, outcome: Outcome) -> None:
-        context = {"resource_id": outcome.resource_id, "attempt": str(outcome.attempts)}
+        context = {"attempt": str(outcome.attempts), **outcome.context}
+        context["resource_id"] = outcome.resource_id
         self.row.blame(
             LastError(code=outcome.failure_code, message=outcome.failure_message, context=context)
         )

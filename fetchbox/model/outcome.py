@@ -18,6 +18,7 @@ class Outcome:
         attempts: tries made, downloads and uploads together as contract 5.5 counts them.
         storage_key: the object key, empty on failure.
         dlq: where the dead letter lies; None when there is none or the broker cannot tell.
+        context: facts of a failure, such as `proxy`, `attempt`, `status`.
 
     """
 
@@ -30,6 +31,7 @@ class Outcome:
     storage_key: str = ""
     size_bytes: int = 0
     dlq: Pointer | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

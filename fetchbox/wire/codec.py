@@ -101,6 +101,7 @@ def _add_outcome(message: pb.JobStatus, outcome: Outcome) -> None:
         attempts=outcome.attempts,
         storage_key=outcome.storage_key,
         size_bytes=outcome.size_bytes,
+        context=outcome.context,
     )
     if outcome.dlq is not None:
         wire.dlq_partition = outcome.dlq.partition
@@ -145,6 +146,7 @@ def _outcome_from_wire(wire: pb.ResourceOutcome) -> Outcome:
         storage_key=wire.storage_key,
         size_bytes=wire.size_bytes,
         dlq=pointer if has_pointer else None,
+        context=dict(wire.context),
     )
 
 

@@ -118,7 +118,14 @@ class DownloadTask(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., job_type: _Optional[str] = ..., resource_id: _Optional[str] = ..., url: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[HttpHeader, _Mapping]]] = ..., proxy_hint: _Optional[_Union[ProxyHint, _Mapping]] = ..., storage_hint: _Optional[_Union[StorageHint, _Mapping]] = ..., attributes: _Optional[_Union[TaskAttributes, _Mapping]] = ..., manifest_key: _Optional[str] = ..., attempt: _Optional[int] = ..., tenant: _Optional[str] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class ResourceOutcome(_message.Message):
-    __slots__ = ("resource_id", "state", "failure_code", "failure_message", "retryable", "attempts", "storage_key", "size_bytes", "dlq_partition", "dlq_offset")
+    __slots__ = ("resource_id", "state", "failure_code", "failure_message", "retryable", "attempts", "storage_key", "size_bytes", "dlq_partition", "dlq_offset", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     RESOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +136,7 @@ class ResourceOutcome(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     DLQ_PARTITION_FIELD_NUMBER: _ClassVar[int]
     DLQ_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     resource_id: str
     state: JobState
     failure_code: str
@@ -139,7 +147,8 @@ class ResourceOutcome(_message.Message):
     size_bytes: int
     dlq_partition: int
     dlq_offset: int
-    def __init__(self, resource_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., failure_code: _Optional[str] = ..., failure_message: _Optional[str] = ..., retryable: _Optional[bool] = ..., attempts: _Optional[int] = ..., storage_key: _Optional[str] = ..., size_bytes: _Optional[int] = ..., dlq_partition: _Optional[int] = ..., dlq_offset: _Optional[int] = ...) -> None: ...
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, resource_id: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., failure_code: _Optional[str] = ..., failure_message: _Optional[str] = ..., retryable: _Optional[bool] = ..., attempts: _Optional[int] = ..., storage_key: _Optional[str] = ..., size_bytes: _Optional[int] = ..., dlq_partition: _Optional[int] = ..., dlq_offset: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class JobStatus(_message.Message):
     __slots__ = ("job_id", "job_type", "state", "resources_total", "resources_completed", "resources_failed", "manifest_key", "tenant", "last_error_code", "last_error_message", "log_offset", "timestamp_ms", "outcomes", "source")

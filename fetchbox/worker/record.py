@@ -88,6 +88,7 @@ class Recorder:
             failure_message=cause.message,
             retryable=cause.retryable,
             attempts=attempts,
+            context=cause.context,
         )
         letter = DeadLetter(
             task=task,

@@ -98,7 +98,7 @@ def test_a_final_refusal_is_asked_once(context: TestContext, status: int) -> Non
 
     assert len(context.requests_for("a")) == 1
     assert shown["last_error"]["code"] == "DOWNLOAD_HTTP_4XX"
-    assert str(status) in shown["last_error"]["message"]
+    assert shown["last_error"]["context"]["status"] == str(status)
     (letter,) = dead_letters(context.iggy_client, job.job_id)
     assert letter.attempts == 1
     assert letter.metadata["status"] == str(status)

@@ -211,12 +211,12 @@ async def test_partitions_are_independent_and_can_be_rewound(ledger: SqliteLedge
 
 async def test_failure_is_remembered_with_its_dead_letter(ledger: SqliteLedger) -> None:
     await ledger.create_job(make_job())
-    await apply(ledger, queued(3), said(failed("b"), log_offset=12))
+    await apply(ledger, queued(3), said(failed("b", context={"proxy": "proxies/eu#1"}), log_offset=12))
     job = await job_of(ledger)
     assert job.last_error == LastError(
         code="DOWNLOAD_HTTP_5XX",
         message="origin answered 503",
-        context={"resource_id": "b", "attempt": "3"},
+        context={"resource_id": "b", "attempt": "3", "proxy": "proxies/eu#1"},
     )
     assert job.dlq == Pointer(partition=1, offset=4)
     assert (job.log_last_offset, job.updated_at_ms) == (12, NOW + 5)

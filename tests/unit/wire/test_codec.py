@@ -53,6 +53,7 @@ OUTCOMES = st.builds(
     storage_key=TEXT,
     size_bytes=U64,
     dlq=st.none() | st.builds(Pointer, partition=U32, offset=U64),
+    context=st.dictionaries(TEXT, TEXT, max_size=3),
 )
 STATUSES = st.builds(
     StatusEvent,

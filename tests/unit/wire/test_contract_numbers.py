@@ -32,7 +32,7 @@ FIELDS: Final = {
     "ResourceOutcome": (
         "string resource_id, JobState state, string failure_code, string failure_message, "
         "bool retryable, uint32 attempts, string storage_key, uint64 size_bytes, "
-        "uint32 dlq_partition, uint64 dlq_offset"
+        "uint32 dlq_partition, uint64 dlq_offset, map context"
     ),
     "JobLog": (
         "string job_id, string resource_id, LogLevel level, string message, map fields, "
@@ -87,7 +87,7 @@ def test_field_numbers_and_types_are_those_of_the_contract() -> None:
 
 def test_every_map_is_of_text_to_text() -> None:
     entries = [nested for message in committed().message_type for nested in message.nested_type]
-    assert len(entries) == 4
+    assert len(entries) == 5
     assert all([field.type for field in entry.field] == [9, 9] for entry in entries)
 
 
