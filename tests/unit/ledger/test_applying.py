@@ -211,7 +211,8 @@ async def test_partitions_are_independent_and_can_be_rewound(ledger: SqliteLedge
 
 async def test_failure_is_remembered_with_its_dead_letter(ledger: SqliteLedger) -> None:
     await ledger.create_job(make_job())
-    await apply(ledger, queued(3), said(failed("b", context={"proxy": "proxies/eu#1"}), log_offset=12))
+    outcome = failed("b", context={"proxy": "proxies/eu#1"})
+    await apply(ledger, queued(3), said(outcome, log_offset=12))
     job = await job_of(ledger)
     assert job.last_error == LastError(
         code="DOWNLOAD_HTTP_5XX",
