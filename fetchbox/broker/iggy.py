@@ -1,7 +1,7 @@
 """The broker on Apache Iggy, through its 0.8 SDK (extra `iggy`).
 
 Every connect and every call has a deadline here, because the SDK has none. The SDK answers a send
-without an offset and tells no committed offsets; what follows from that is said where it shows.
+without an offset; what else it lacks, `IggyCommands` asks of the server itself.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 
 from apache_iggy import IggyClient, PollingStrategy, ReceiveMessage, SendMessage
 
+from fetchbox.broker.iggy_commands import IggyCommands
 from fetchbox.broker.iggy_connection import IggyConnection, IggyOptions
 from fetchbox.broker.iggy_member import IggyMember
 from fetchbox.broker.port import (
@@ -81,6 +82,7 @@ class IggyBroker:
         self._options = options
         self._stream = options.stream
         self._link = IggyLink(options)
+        self._commands = IggyCommands(options)
         self._partitions: dict[str, int] = {}
         self._members: set[IggyMember] = set()
 
@@ -91,11 +93,12 @@ class IggyBroker:
     async def __aexit__(self, *_: object) -> None:
         """Drop every connection; who is still subscribed gets nothing more."""
         self._link.close()
+        self._commands.close()
         for member in self._members:
             member.abandon()
 
     async def ensure(self, topics: Sequence[TopicSpec]) -> Sequence[str]:
-        """See `port.Broker.ensure`. Groups come into being when their first member joins."""
+        """See `port.Broker.ensure`."""
         if (
             await self._link.call("get stream", lambda client: client.get_stream(self._stream))
             is None
@@ -108,7 +111,9 @@ class IggyBroker:
             count = await self._count(spec.name)
             if count is None:
                 await self._create(spec)
-            elif count != spec.partitions:
+            for group in spec.groups:
+                await self._commands.create_group(spec.name, group)
+            if count is not None and count != spec.partitions:
                 warnings.append(f"topic {spec.name} has {count} partitions, not {spec.partitions}")
         return warnings
 
@@ -155,7 +160,7 @@ class IggyBroker:
     ) -> AsyncIterator[Subscription]:
         """See `port.Broker.subscribe`. Each member has a connection of its own, as Iggy wants."""
         await self._known_count(topic)
-        member = IggyMember(self._options, topic, group, window=window)
+        member = IggyMember(self._options, self._commands, topic, group, window=window)
         self._members.add(member)
         try:
             async with member.joined():
@@ -183,36 +188,35 @@ class IggyBroker:
             offset = messages[-1].offset() + 1
 
     async def describe(self, topic: str) -> Sequence[PartitionSpan]:
-        """See `port.Broker.describe`.
-
-        `committed` holds what members of this process stored:
-        the SDK does not tell the rest.
-        """
+        """See `port.Broker.describe`."""
         count = await self._count(topic)
-        return [await self._span(topic, partition) for partition in range(count or 0)]
+        groups = await self._commands.groups(topic) if count else ()
+        return [await self._span(topic, partition, groups) for partition in range(count or 0)]
 
-    async def _span(self, topic: str, partition: int) -> PartitionSpan:
+    async def _span(self, topic: str, partition: int, groups: Sequence[str]) -> PartitionSpan:
         last = await self._poll(topic, partition, PollingStrategy.Last(), 1)
         first = await self._poll(topic, partition, PollingStrategy.First(), 1) if last else []
+        stored = {
+            group: await self._commands.committed(topic, group, partition) for group in groups
+        }
         return PartitionSpan(
             partition=partition,
             first=first[0].offset() if first else 0,
             next=last[0].offset() + 1 if last else 0,
-            committed=self._committed(topic, partition),
+            committed={group: offset for group, offset in stored.items() if offset is not None},
         )
-
-    def _committed(self, topic: str, partition: int) -> dict[str, int]:
-        members = (member for member in self._members if member.topic == topic)
-        stored = ((member.group, member.stored(partition)) for member in members)
-        return {group: offset for group, offset in stored if offset is not None}
 
     async def purge(self, topic: str) -> None:
-        """Refuse: the SDK cannot purge a topic."""
-        command = f"iggy topic purge {self._stream} {topic}"
-        raise fail(
-            FailureCode.SYSTEM_INTERNAL,
-            f"the Iggy client cannot purge a topic; run `{command}` with Iggy's own CLI",
-        )
+        """See `port.Broker.purge`. Iggy starts at offset 0 again.
+
+        So a topic that a group reads is refused: its members would take new messages for old ones.
+        """
+        if await self._count(topic) is None:
+            return
+        if groups := await self._commands.groups(topic):
+            msg = f"topic {topic} is read by {', '.join(groups)}; only a topic without groups can"
+            raise fail(FailureCode.SYSTEM_INTERNAL, f"{msg} be purged on Iggy", topic=topic)
+        await self._commands.purge(topic)
 
     async def _poll(
         self, topic: str, partition: int, strategy: PollingStrategy, count: int

@@ -88,7 +88,8 @@ class IggyConnection:
             self._server.close()
         host, _, port = self._options.endpoint.rpartition(":")
         async with self._kept(writer):
-            with suppress(OSError):
+            # Cancelled only at the end of the loop, which would call that an error in its log.
+            with suppress(OSError, asyncio.CancelledError):
                 there_reader, there_writer = await asyncio.open_connection(host, int(port))
                 async with self._kept(there_writer), asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._pipe(reader, there_writer))

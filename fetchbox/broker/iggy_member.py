@@ -17,6 +17,7 @@ from typing import Final
 
 from apache_iggy import AutoCommit, IggyClient, IggyConsumer, PollingStrategy, ReceiveMessage
 
+from fetchbox.broker.iggy_commands import IggyCommands, RefusedError
 from fetchbox.broker.iggy_connection import IggyConnection, IggyOptions
 from fetchbox.broker.port import BrokerUnavailableError, Message
 from fetchbox.broker.watermark import Watermark
@@ -27,71 +28,87 @@ _log = logging.getLogger(__name__)
 _BEAT_S: Final = 2.0
 _RECONNECT_CAP_S: Final = 2.0
 #: What the server says about an offset of a partition that belongs to another member.
-_NOT_OWNED: Final = ("not resolved consumer", "member")
+_NOT_OWNED: Final = ("notresolvedconsumer", "membernotfound")
 
 
 @dataclass(slots=True)
 class _Claim:
-    """What was handed out of one partition, from `start` on, and what was stored of it."""
+    """What was handed out of one partition, from `start` on, and what was stored of it.
+
+    `is_lost`: another member owns the partition. What is open here stays noted, because the SDK
+    does not hand it out a second time when the partition returns.
+    """
 
     watermark: Watermark
     start: int
     stored: int | None = None
+    is_lost: bool = False
 
     @property
     def is_behind(self) -> bool:
-        return self.watermark.committable > (self.start if self.stored is None else self.stored)
+        reached = self.start if self.stored is None else self.stored
+        return not self.is_lost and self.watermark.committable > reached
 
 
 class IggyMember:
     """Implements `port.Subscription`."""
 
-    def __init__(self, options: IggyOptions, topic: str, group: str, *, window: int) -> None:
+    def __init__(
+        self, options: IggyOptions, commands: IggyCommands, topic: str, group: str, *, window: int
+    ) -> None:
         """Join nothing yet."""
         self.topic = topic
         self.group = group
         self._options = options
+        self._commands = commands
         self._window = window
         self._timeout_s = options.call_timeout_ms / 1000
         self._connection = IggyConnection(options)
         self._client: IggyClient | None = None
         self._reader: IggyConsumer | None = None
         self._writer: IggyConsumer | None = None
+        self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
         self._claims: dict[int, _Claim] = {}
         self._arrived: deque[Message] = deque()
+        self._outage: str | None = None
         self._stirred = asyncio.Event()
         self._committing = asyncio.Lock()
 
-    def stored(self, partition: int) -> int | None:
-        """Return the offset the group resumes at, None when this member stored none."""
-        claim = self._claims.get(partition)
-        return claim.stored if claim is not None else None
-
     @asynccontextmanager
     async def joined(self) -> AsyncIterator[None]:
-        """Be a member for as long as the context lasts."""
+        """Be a member for as long as the context lasts; what its body raises comes out as it is."""
         self._reader = await self._join()
+        failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             self._running = [
                 tasks.create_task(self._keep_reading()),
                 tasks.create_task(self._keep_committing()),
             ]
             try:
                 yield
+            except Exception as error:  # noqa: BLE001 - raised again, not in a group
+                failure = error
             finally:
                 self.abandon()
+        if failure is not None:
+            raise failure
 
     def abandon(self) -> None:
         """Leave the group: the server notices that the connection is gone."""
+        self._tasks = None
         for task in self._running:
             task.cancel()
         self._claims.clear()
         self._hang_up()
 
     async def next(self) -> Sequence[Message]:
-        """See `port.Subscription.next`. An outage shows as silence: reading resumes by itself."""
+        """See `port.Subscription.next`. Tells a lost connection once; reading resumes by itself."""
         while not self._arrived:
+            if (reason := self._outage) is not None:
+                self._outage = None
+                raise BrokerUnavailableError(reason)
             self._stirred.clear()
             await self._stirred.wait()
         messages = list(self._arrived)
@@ -113,7 +130,17 @@ class IggyMember:
         async with asyncio.timeout(self._timeout_s):
             reader = await self._consumer(self._client, joins=True)
             self._writer = await self._consumer(self._client, joins=False)
+        await self._even_out()
         return reader
+
+    async def _even_out(self) -> None:
+        """Take a fair share; if that cannot be, an unfair one will do."""
+        facts = {"topic": self.topic, "group": self.group}
+        try:
+            if await self._commands.even_out(self.topic, self.group):
+                _log.info("shared the partitions anew", extra=facts)
+        except (BrokerUnavailableError, RefusedError) as error:
+            _log.warning("partitions may be shared unevenly", extra={**facts, "reason": str(error)})
 
     def _hang_up(self) -> None:
         self._connection.close()
@@ -140,6 +167,7 @@ class IggyMember:
             try:
                 self._reader = self._reader or await self._join()
                 await self._read_until_broken(self._reader)
+                self._tell_outage()
                 delay_s = 0.1
             except (RuntimeError, TimeoutError, BrokerUnavailableError) as error:
                 extra = {"topic": self.topic, "group": self.group, "reason": str(error)}
@@ -147,6 +175,10 @@ class IggyMember:
             self._hang_up()
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, _RECONNECT_CAP_S)
+
+    def _tell_outage(self) -> None:
+        self._outage = f"iggy: the connection to {self._options.endpoint} was lost"
+        self._stirred.set()
 
     async def _read_until_broken(self, reader: IggyConsumer) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -165,9 +197,11 @@ class IggyMember:
     def _take(self, received: ReceiveMessage) -> None:
         partition, offset = received.partition_id(), received.offset()
         claim = self._claims.get(partition)
-        if claim is None:
+        if claim is None or offset > claim.watermark.next:
+            # A gap: another member has committed what is open here, or retention took it.
             claim = self._claims[partition] = _Claim(Watermark(offset), offset)
-        if offset >= claim.watermark.next:
+        claim.is_lost = False
+        if offset == claim.watermark.next:
             claim.watermark.deliver([offset])
             self._arrived.append(Message(partition, offset, received.payload()))
             self._stirred.set()
@@ -187,9 +221,23 @@ class IggyMember:
                 self._connection.close()
 
     async def _commit(self) -> None:
+        """Store what is behind, to the end even if the caller is cancelled.
+
+        Half a call would leave its answer on the connection, for the next call to take as its own.
+        """
+        if self._tasks is not None:
+            storing = self._tasks.create_task(self._store_all())
+            if error := await asyncio.shield(storing):
+                raise error
+
+    async def _store_all(self) -> BrokerUnavailableError | None:
         async with self._committing:
-            for partition, claim in list(self._behind()):
-                await self._store(partition, claim)
+            try:
+                for partition, claim in list(self._behind()):
+                    await self._store(partition, claim)
+            except BrokerUnavailableError as error:
+                return error
+        return None
 
     def _behind(self) -> Iterable[tuple[int, _Claim]]:
         return (each for each in self._claims.items() if each[1].is_behind)
@@ -203,15 +251,15 @@ class IggyMember:
             async with asyncio.timeout(self._timeout_s):
                 await writer.store_offset(resume_at - 1, partition)
         except (RuntimeError, TimeoutError) as error:
-            self._judge(partition, error)
+            self._judge(claim, error)
         else:
             claim.stored = resume_at
 
-    def _judge(self, partition: int, error: Exception) -> None:
+    def _judge(self, claim: _Claim, error: Exception) -> None:
         """Tell a lost partition, which is no fault, from a lost connection."""
         text = str(error).lower()
         if any(hint in text for hint in _NOT_OWNED):
-            self._claims.pop(partition, None)
+            claim.is_lost = True
             return
         self._connection.close()
         msg = f"iggy: storing an offset failed: {text or 'no answer in time'}"

@@ -29,7 +29,8 @@ class Stack(Protocol):
 
     #: `publish` tells the offset of a batch, not only that of a lone message.
     tells_offsets: bool
-    can_purge: bool
+    #: Offsets grow on after a purge; they start at 0 again where not.
+    purge_keeps_offsets: bool
 
     async def open(self) -> Broker:
         """Connect as one more process would."""
@@ -48,7 +49,7 @@ class Stack(Protocol):
 class FakeStack:
     log: FakeLog = field(default_factory=FakeLog)
     tells_offsets: bool = True
-    can_purge: bool = True
+    purge_keeps_offsets: bool = True
 
     async def open(self) -> FakeBroker:
         return FakeBroker(self.log)
@@ -67,7 +68,7 @@ class SqliteStack:
     path: Path
     exits: AsyncExitStack
     tells_offsets: bool = True
-    can_purge: bool = True
+    purge_keeps_offsets: bool = True
 
     async def open(self) -> SqliteBroker:
         broker = SqliteBroker(path=self.path, lease_ms=LEASE_MS, poll_interval_ms=20, clock=now_ms)
@@ -93,7 +94,7 @@ class IggyStack:
     address: str
     exits: AsyncExitStack
     tells_offsets: bool = False
-    can_purge: bool = False
+    purge_keeps_offsets: bool = False
     stream: str = field(default_factory=lambda: f"contract-{time.time_ns()}")
 
     async def open(self) -> IggyBroker:
