@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 _SCHEMES: Final = frozenset({"http", "https"})
 #: Almost every real URL; anything else takes the careful way, which accepts all of these too.
 _PLAIN: Final = re.compile(
-    r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,4})?(?:[/?#][\x21-\x7e]*)?"
+    r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::(?:[1-5][0-9]{4}|[0-9]{1,4}))?"
+    r"(?:[/?#][\x21-\x7e]*)?"
 )
 _BLANK: Final = re.compile(r"[\x00-\x20\x7f-\xa0\ud800-\udfff]")
 
