@@ -157,19 +157,27 @@ class HttpResponse:
     @property
     def content_length(self) -> int | None:
         """Announced size of the body in bytes, None when unknown."""
+        if "transfer-encoding" in self._response.headers:  # it wins where both are there
+            return None
         return self._response.content_length
 
     def header(self, name: str) -> str:
         """Return the first value of a header, or the empty string."""
         return self._response.headers.get(name, "")
 
+    async def read(self) -> bytes:
+        """Return the body whole, where `content_length` tells that it is small."""
+        try:
+            return await self._response.content.read()
+        except BODY_ERRORS as error:
+            raise self._body_error(error) from None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as received."""
         content = self._response.content
         # aiohttp watches for silence itself; but a malformed chunk that comes after the headers
         # silences its parser, and its timeout with it: a body in chunks needs our own deadline.
-        headers = self._response.headers
-        is_sized = "content-length" in headers and "transfer-encoding" not in headers
+        is_sized = self.content_length is not None
         while True:
             try:
                 if content.is_eof():  # all of it is here: nothing to wait for

@@ -54,6 +54,13 @@ class FetchResponse(Protocol):
         """Return the first value of a header, or the empty string."""
         ...
 
+    async def read(self) -> bytes:
+        """Return the body whole, where `content_length` tells that it is small.
+
+        Raises as `chunks` does.
+        """
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as received (no decompression).
 

@@ -150,10 +150,15 @@ class Downloader:
         started = self._means.timer()
         async with self._means.fetcher.fetch(request) as response:
             self._refuse_bad(response)
-            chunks = response.chunks()
-            body = await self._gather(response, chunks)
-            if isinstance(body, list):
-                return await self._stream(errand, response, _joined(body, chunks), started)
+            size = response.content_length
+            if size is not None and size <= self._body.multipart_threshold:
+                body = await response.read()
+            else:
+                chunks = response.chunks()
+                gathered = await self._gather(response, chunks)
+                if isinstance(gathered, list):
+                    return await self._stream(errand, response, _joined(gathered, chunks), started)
+                body = gathered
         self._means.on_downloaded(errand, len(body), self._means.timer() - started)
         return await self._put(errand, plan, response, body)
 

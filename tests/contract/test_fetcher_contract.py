@@ -16,6 +16,9 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
 
 
 async def read(response: FetchResponse) -> bytes:
+    """Read as the worker does: whole where the length is known."""
+    if response.content_length is not None:
+        return await response.read()
     return b"".join([chunk async for chunk in response.chunks()])
 
 
@@ -33,6 +36,11 @@ async def test_body_arrives_as_sent(stage: Stage, situation: str) -> None:
     async with stage.fetcher.fetch(request) as response:
         assert response.status == 200
         assert await read(response) == BODY
+
+
+async def test_body_of_known_length_comes_in_chunks_too(stage: Stage) -> None:
+    async with stage.fetcher.fetch(FetchRequest(url=stage.url("body"))) as response:
+        assert b"".join([chunk async for chunk in response.chunks()]) == BODY
 
 
 async def test_empty_body_has_no_chunks(stage: Stage) -> None:

@@ -33,6 +33,9 @@ class Answer:
         lowered = {key.lower(): value for key, value in self.headers.items()}
         return lowered.get(name.lower(), "")
 
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
     async def chunks(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self.body), self.chunk_bytes):
             yield self.body[start : start + self.chunk_bytes]
