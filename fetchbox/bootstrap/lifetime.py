@@ -1,6 +1,7 @@
 """From the first line of a process to its exit: logging, event loop, signals."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 #: What a shell reports for a process ended by signal N is this plus N.
 _SIGNAL_EXIT: Final = 128
+
+#: Tasks come and go by the thousand and leave no cycles: look for them more rarely than by default.
+_COLLECT_AFTER: Final = 20_000
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -60,6 +64,8 @@ async def _with_signals(main: Main) -> None:
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal, number)
+    gc.freeze()  # what the imports have made stays
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     await main(stop)
 
 
