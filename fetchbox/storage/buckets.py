@@ -10,6 +10,8 @@ from fetchbox.storage.faults import refused
 from fetchbox.storage.port import StorageError, UploadOptions
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
+#: An empty, '.' or '..' part between slashes.
+_BAD_PART: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 MAX_KEY_BYTES: Final = 1024
 #: Buckets come with tasks, so their number has no bound of its own.
@@ -78,6 +80,6 @@ def _key_fault(key: str) -> str | None:
         return "must not contain control characters"
     if len(key.encode()) > MAX_KEY_BYTES:
         return f"must not be longer than {MAX_KEY_BYTES} bytes"
-    if any(segment in {"", ".", ".."} for segment in key.split("/")):
+    if _BAD_PART.search(key):
         return "must not contain an empty, '.' or '..' part between slashes"
     return None

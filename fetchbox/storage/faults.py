@@ -73,6 +73,8 @@ _S3_CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 #: Statuses below 500 after which another try may help.
 _RETRYABLE_4XX: Final = frozenset({408, 409, 425, 429})
 _SERVER_ERROR: Final = 500
+#: What obstore raises.
+FAULTS: Final = (BaseError, OSError, ValueError)
 
 
 def answered(status: int, text: str) -> Failure:
@@ -114,7 +116,7 @@ def translated(bucket: str) -> Iterator[None]:
     """Turn errors of obstore into StorageError."""
     try:
         yield
-    except (BaseError, OSError, ValueError) as error:
+    except FAULTS as error:
         raise located(classify(error), bucket) from error
 
 
