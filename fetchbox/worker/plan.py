@@ -3,7 +3,7 @@
 Pure: no I/O, no clock. One plan per task; nothing is remembered between tasks.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ class DownloadPlan:
         self._limits = limits
         self._at = 0
         self._struck: set[int] = set()
-        self._through: Counter[str] = Counter()
+        self._through: defaultdict[str, int] = defaultdict(int)
         self._last: Failure | None = None
         #: Counted download attempts that failed, and upload attempts that failed.
         self.failed = 0

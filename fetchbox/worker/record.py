@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 from fetchbox.broker.port import Message
@@ -12,12 +13,14 @@ from fetchbox.model.outcome import DeadLetter, LogEvent, LogLevel, Outcome
 from fetchbox.model.task import DownloadTask
 from fetchbox.model.urls import mask_url
 from fetchbox.telemetry.metrics import Metrics
-from fetchbox.worker.download import Culprit, Ending, FailedAttempt, Stored
+from fetchbox.worker.download import Culprit, Ending, FailedAttempt
 from fetchbox.worker.report import Report
 from fetchbox.worker.target import Errand
 
 _log = logging.getLogger(__name__)
 
+#: How many job types keep their counters at hand; job types come with tasks.
+_JOB_TYPES: Final = 256
 _STDOUT_LEVEL: Final = {
     LogLevel.INFO: logging.INFO,
     LogLevel.WARN: logging.WARNING,
@@ -33,11 +36,14 @@ class Recorder:
         self._worker_id = worker_id
         self._clock = clock
         self._metrics = metrics
+        #: The library looks up labels at some cost, and these count every resource.
+        self._downloaded_bytes = lru_cache(_JOB_TYPES)(metrics.download_bytes.labels)
+        self._completed = lru_cache(_JOB_TYPES)(partial(metrics.tasks.labels, "completed"))
 
     def downloaded(self, errand: Errand, size: int, seconds: float) -> None:
         """A body arrived in full."""
         self._metrics.download_latency.observe(seconds)
-        self._metrics.download_bytes.labels(errand.task.job_type).inc(size)
+        self._downloaded_bytes(errand.task.job_type).inc(size)
 
     def attempt_failed(self, attempt: FailedAttempt) -> LogEvent | None:
         """An attempt failed; the last one is told of by `failed`."""
@@ -60,8 +66,13 @@ class Recorder:
         """A resource is stored."""
         task, stored = errand.task, ending.stored
         assert stored is not None  # noqa: S101  # the caller has looked
-        self._metrics.tasks.labels("completed", task.job_type).inc()
-        fields = _stored_fields(stored) | {
+        self._completed(task.job_type).inc()
+        fields = {
+            "http_status": str(stored.status),
+            "bucket": stored.object.bucket,
+            "storage_key": stored.object.key,
+            "bytes": str(stored.object.size_bytes),
+            "sha256": stored.sha256,
             "attempts": str(ending.attempts),
             "duration_ms": str(ms),
         }
@@ -155,13 +166,3 @@ def _failed_fields(cause: Failure) -> dict[str, str]:
     if (status := fields.pop("status", None)) is not None:
         fields["http_status"] = status
     return fields
-
-
-def _stored_fields(stored: Stored) -> dict[str, str]:
-    return {
-        "http_status": str(stored.status),
-        "bucket": stored.object.bucket,
-        "storage_key": stored.object.key,
-        "bytes": str(stored.object.size_bytes),
-        "sha256": stored.sha256,
-    }

@@ -6,8 +6,7 @@ before means seeing it again. No exception of a task ends the worker.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -206,8 +205,13 @@ class WorkerService:
 
     async def _in_slot(self, message: Message, task: DownloadTask) -> None:
         async with self._slots:
-            with self._counted(task):
+            current = asyncio.current_task()
+            assert current is not None  # noqa: S101  # only tasks come here
+            self._begin(current, task)
+            try:
                 await self._work(message, task)
+            finally:
+                self._end(current, task)
 
     def _cap(self, job_type: str) -> asyncio.Semaphore | None:
         """Return the job type's own limit: taken first, so that waiting for it blocks no slot."""
@@ -216,20 +220,16 @@ class WorkerService:
             return None
         return self._caps.setdefault(job_type, asyncio.Semaphore(limit))
 
-    @contextmanager
-    def _counted(self, task: DownloadTask) -> Iterator[None]:
-        current = asyncio.current_task()
-        assert current is not None  # noqa: S101  # only tasks come here
+    def _begin(self, current: asyncio.Task[None], task: DownloadTask) -> None:
         self._waiting.discard(current)
         self._running.add(current)
         self._ports.metrics.tasks_inflight.inc()
         self._reporter.started(task)
-        try:
-            yield
-        finally:
-            self._running.discard(current)
-            self._ports.metrics.tasks_inflight.dec()
-            self._reporter.stopped(task)
+
+    def _end(self, current: asyncio.Task[None], task: DownloadTask) -> None:
+        self._running.discard(current)
+        self._ports.metrics.tasks_inflight.dec()
+        self._reporter.stopped(task)
 
     async def _work(self, message: Message, task: DownloadTask) -> None:
         """Carry out one task; whatever happens becomes a report."""
