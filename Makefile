@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report up shell lock proto clean
+.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ demo-failure: $(INSTALLED) ## run cases that are broken on purpose, to see what 
 
 report: $(INSTALLED) ## make artifacts/report.html again, with whatever evidence has come since
 	@$(BIN)/python -m runner report
+
+mutants: $(INSTALLED) ## the tests against bugs seeded in tests/mutants: all must be noticed
+	@$(BIN)/python -m runner mutants --workers $(WORKERS) $(ARGS)
 
 up: $(INSTALLED) ## keep an embedded stack running and print its addresses
 	@$(BIN)/python -m runner up

@@ -1,7 +1,8 @@
 """python -m runner: brings a stack up, runs the integration tests on it, leaves a report.
 
-Exit codes: 0 all passed; 1 a test failed; 2 wrong usage; 3 the stack did not stand; 4 no test ran,
-or pytest itself failed; 130 interrupted.
+Exit codes: 0 all passed; 1 a test failed, or a mutant was not killed; 2 wrong usage; 3 the stack
+did not stand; 4 no test ran, or pytest itself failed, or the tests are red without a mutant; 130
+interrupted.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Final
 
 from runner import junit
 from runner.deliver import TO, deliver, keep_logs
+from runner.mutants.command import MutantCommand
 from runner.report import rebuild, write_reports
 from runner.run import Run, facts, keep_run, read_run, remarks, skip_reasons
 from runner.smoke import smoke
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
+        _mutants().follow_option(given)
         return command(given)
     except StackError as error:
         _say(f"The stack does not stand:\n{error}\nLogs: {_place(os.environ).logs}")
@@ -79,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--shuffle", nargs="?", type=int, const=0, metavar="SEED", help="any order")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     test.set_defaults(command=_test_and_deliver)
+    _mutants().add_option(up, shell, test)
+    _mutants().add_to(commands)
     report = commands.add_parser("report", help="make the report again, from all files there are")
     report.add_argument("artifacts", nargs="?", type=Path, help="folder of the results")
     report.set_defaults(command=_report)
@@ -88,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
 def _place(environment: Mapping[str, str]) -> Place:
     artifacts = Path(environment.get("FETCHBOX_TEST_ARTIFACTS") or ROOT / "artifacts")
     return Place(root=ROOT, artifacts=artifacts.resolve(), cache=ROOT / ".cache")
+
+
+def _mutants() -> MutantCommand:
+    return MutantCommand(place=_place(os.environ), environment=os.environ)
 
 
 def _stack(environment: Mapping[str, str]) -> Stack:

@@ -5,9 +5,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 #: Only what the integration tests use: loading all that is installed takes seconds per worker.
 PLUGINS: Final = ("xdist", "asyncio", "timeout")
@@ -51,6 +52,8 @@ class Suite:
     #: The stack's addresses.
     environment: Mapping[str, str]
     wishes: Wishes = field(default_factory=Wishes)
+    #: Where pytest's output goes; None is the terminal.
+    log: Path | None = None
 
     def parts(self) -> list[Part]:
         """Return the parts in their order."""
@@ -61,13 +64,16 @@ class Suite:
         ]
 
     def run(self, part: Part) -> PartResult:
-        """Run a part; its output goes to the terminal as it comes."""
+        """Run a part; its output goes where it is wanted as it comes."""
         junit = self.artifacts / f"junit-{part.name}.xml"
         junit.unlink(missing_ok=True)
         begun = time.monotonic()
-        with subprocess.Popen(
-            self._command(part, junit), cwd=self.root, env=self._environment()
-        ) as process:
+        with (
+            self._output() as output,
+            subprocess.Popen(
+                self._command(part, junit), cwd=self.root, env=self._environment(), stdout=output
+            ) as process,
+        ):
             exit_code = _wait(process)
         return PartResult(
             name=part.name,
@@ -75,6 +81,9 @@ class Suite:
             seconds=time.monotonic() - begun,
             junit=junit,
         )
+
+    def _output(self) -> AbstractContextManager[IO[bytes] | None]:
+        return nullcontext() if self.log is None else self.log.open("ab")
 
     def _command(self, part: Part, junit: Path) -> list[str]:
         given = self.wishes.pytest_arguments

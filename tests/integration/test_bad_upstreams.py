@@ -112,6 +112,15 @@ def test_a_large_body_that_breaks_off_leaves_nothing(context: TestContext, behav
     assert len(context.stack.peers.traffic(context.case).seen) == LIMIT
 
 
+def test_answers_nobody_reads_hold_no_connection(context: TestContext) -> None:
+    """More of them than a worker has connections (as many as tasks at once: 32)."""
+    urls = {f"r{n}": context.peer("status/404", size=MIB, n=n) for n in range(40)}
+    job, _ = context.run(urls, status="failed")
+
+    letters = dead_letters(context.iggy_client, job.job_id)
+    assert [letter.failure_code for letter in letters] == ["DOWNLOAD_HTTP_4XX"] * len(urls)
+
+
 def test_nobody_listens(context: TestContext) -> None:
     context.may_miss_stubs = True
     job, shown = context.run({"a": "http://127.0.0.1:1/a"}, status="failed")

@@ -1,0 +1,1 @@
+"""The test of the tests: the suite has to kill every bug seeded in tests/mutants."""
