@@ -40,13 +40,16 @@ leave() {
 trap leave EXIT
 trap 'code=130; exit 130' INT TERM
 
+# show: what the runner says, without the engine's own progress.
+show() { sed -u 's/\x1b\[2K//g; s/^runner-1  | \{0,1\}//; /^ \(Container\|Network\|Volume\) /d; /^Attaching to/d; /^Aborting on/d'; }
+
 started=$(now)
 compose build --quiet >artifacts/build.log 2>&1 || { cat artifacts/build.log >&2; code=3; exit 3; }
 build_s=$(($(now) - started))
 
 # The runner is named: its end alone ends the run, and all others stay up for their evidence.
 started=$(now)
-compose up --no-build --exit-code-from runner runner 2>artifacts/up.log | sed -u 's/^\x1b\[2K//; s/^runner-1  | \{0,1\}//'
+compose up --no-build --exit-code-from runner runner 2>&1 | tee artifacts/up.log | show
 code=$(docker inspect -f '{{.State.ExitCode}}' "$(compose ps -aq runner 2>/dev/null)" 2>/dev/null) || code=3
 [ "$code" != 3 ] || tail -n 5 artifacts/up.log >&2
 run_s=$(($(now) - started))

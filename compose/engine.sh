@@ -16,8 +16,10 @@ has_image() { docker image inspect "$1" >/dev/null 2>&1; }
 
 # read_pins: the pinned images of compose/.env, unless the environment names others.
 read_pins() {
+  given_ca=${CA_BUNDLE-}
   given_iggy=${IGGY_IMAGE-} given_minio=${MINIO_IMAGE-} given_wiremock=${WIREMOCK_IMAGE-} given_python=${PYTHON_IMAGE-}
   . compose/.env
+  CA_BUNDLE=$given_ca
   IGGY_IMAGE=${given_iggy:-$IGGY_IMAGE}
   MINIO_IMAGE=${given_minio:-$MINIO_IMAGE}
   WIREMOCK_IMAGE=${given_wiremock:-$WIREMOCK_IMAGE}
@@ -52,6 +54,7 @@ find_ca() {
   for file in "${PIP_CERT-}" "${SSL_CERT_FILE-}" "${REQUESTS_CA_BUNDLE-}" "${NODE_EXTRA_CA_CERTS-}"; do
     if [ -n "$file" ] && [ -s "$file" ]; then export CA_BUNDLE="$file"; return; fi
   done
+  unset CA_BUNDLE
 }
 
 # get_images WHICH: registry, packages, or empty for the first that works. Sets images_why.

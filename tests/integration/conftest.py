@@ -74,6 +74,13 @@ def context(stack: Stack, request: pytest.FixtureRequest) -> Iterator[TestContex
 
 
 @pytest.fixture(autouse=True)
+def only_where_it_can(addresses: Addresses, request: pytest.FixtureRequest) -> None:
+    """Skip what needs containers on a stack that has none."""
+    if request.node.get_closest_marker("needs_compose") and addresses.stack != "compose":
+        pytest.skip("needs the containers and networks of the compose stack")
+
+
+@pytest.fixture(autouse=True)
 def conservation(context: TestContext, request: pytest.FixtureRequest) -> Iterator[None]:
     """Nothing may be lost, doubled, misplaced or complained about."""
     yield
