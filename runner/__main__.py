@@ -30,6 +30,7 @@ from runner.stacks.embedded import EmbeddedStack
 from runner.stacks.given import GivenStack
 from runner.stacks.port import Addresses, Place, Running, Stack, StackError
 from runner.suite import PartResult, Suite, Wishes
+from runner.watch import watch
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PASSED, FAILED, STACK_FAILED, NOTHING_RAN, INTERRUPTED = 0, 1, 3, 4, 130
@@ -74,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="keep a stack; print the variables that tests need")
     up.set_defaults(command=_up)
     shell = commands.add_parser("shell", help="a shell with a stack in its environment")
+    shell.add_argument("words", nargs=argparse.REMAINDER, help="a command instead of the shell")
     shell.set_defaults(command=_shell)
+    watching = commands.add_parser("watch", help="run tests on the given stack at every change")
+    watching.add_argument("pytest", nargs=argparse.REMAINDER, help="arguments for pytest")
+    watching.set_defaults(command=_watch)
     wait = commands.add_parser("wait", help="wait until the stack in FETCHBOX_TEST_* answers")
     wait.set_defaults(command=_wait)
     test = commands.add_parser("test", help="run the tests on a new stack, or on the one given")
@@ -120,7 +125,7 @@ def _up(_: argparse.Namespace) -> int:
     return PASSED
 
 
-def _shell(_: argparse.Namespace) -> int:
+def _shell(given: argparse.Namespace) -> int:
     stack = _stack(os.environ)
     with stack.running() as running:
         _show_waterfall(running)
@@ -129,8 +134,16 @@ def _shell(_: argparse.Namespace) -> int:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         shell = os.environ.get("SHELL", "/bin/sh")
         return subprocess.run(
-            [shell], cwd=ROOT, env={**os.environ, **variables, "PATH": path}, check=False
+            given.words or [shell], cwd=ROOT, env={**os.environ, **variables, "PATH": path}, check=False
         ).returncode
+
+
+def _watch(given: argparse.Namespace) -> int:
+    with _stack(os.environ).running() as running:
+        _show_waterfall(running)
+        variables = {**running.addresses.environment(), "INTEGRATION_TESTS": "1"}
+        watch(ROOT, {**os.environ, **variables}, given.pytest)
+    return PASSED
 
 
 def _wait(_: argparse.Namespace) -> int:
