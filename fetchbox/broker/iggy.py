@@ -26,6 +26,7 @@ from fetchbox.broker.port import (
 )
 from fetchbox.broker.streams import partition_of
 from fetchbox.model.failure import FailureCode, fail
+from fetchbox.telemetry.tracing import span
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -129,18 +130,22 @@ class IggyBroker:
     async def publish(self, topic: str, key: str, payloads: Sequence[bytes]) -> Published:
         """See `port.Broker.publish`. A lone message is looked up for its offset, a batch is not.
 
-        The outcome of a send on a broken connection is unknown, so it is sent once more:
-        a duplicate does no harm.
+        The outcome of a send on a broken connection is unknown, so it is sent once more: a duplicate
+        does no harm. A server that does not answer is left to the caller's retries.
         """
         partition = partition_of(key, await self._known_count(topic))
         if payloads:
-            try:
-                await self._send(topic, partition, payloads)
-            except BrokerUnavailableError as error:
-                _log.info("sending again", extra={"topic": topic, "reason": str(error)})
-                await self._send(topic, partition, payloads)
+            with span("publish", stream=topic, partition=partition):
+                await self._insist(topic, partition, payloads)
         offset = await self._locate(topic, partition, payloads[0]) if len(payloads) == 1 else None
         return Published(partition, offset)
+
+    async def _insist(self, topic: str, partition: int, payloads: Sequence[bytes]) -> None:
+        try:
+            await self._send(topic, partition, payloads)
+        except BrokerUnavailableError as error:
+            _log.info("sending again", extra={"topic": topic, "reason": str(error)})
+            await self._send(topic, partition, payloads)
 
     async def _send(self, topic: str, partition: int, payloads: Sequence[bytes]) -> None:
         messages = [SendMessage(payload) for payload in payloads]

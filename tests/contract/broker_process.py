@@ -1,20 +1,25 @@
-"""A process beside the test on the same broker file: `publish` for ever, or `work` for ever.
+"""A process beside the test on the same broker: `publish`, `work` or `hold` for ever.
 
-Prints one line per acknowledged batch, respectively per message it is
-about to settle.
+Prints one line per acknowledged batch, per message it is about to settle, or per message that it
+keeps open: `hold` settles all but the first of each partition and reports what it was given.
 """
 
 import asyncio
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from fetchbox.broker.iggy import IggyBroker
+from fetchbox.broker.port import Broker
 from fetchbox.broker.sqlite import SqliteBroker
 from tests.contract.brokers import LEASE_MS, now_ms
+from tests.contract.iggy_server import options
 
 TOPIC = "jobs.tasks"
+HELD_WINDOW = 10
 
 
-async def publish(broker: SqliteBroker) -> None:
+async def publish(broker: Broker) -> None:
     number = 0
     while True:
         batch = [f"{number}-{part}".encode() for part in range(3)]
@@ -23,7 +28,7 @@ async def publish(broker: SqliteBroker) -> None:
         number += 1
 
 
-async def work(broker: SqliteBroker) -> None:
+async def work(broker: Broker) -> None:
     async with broker.subscribe(TOPIC, "workers", window=10) as subscription:
         say("joined")
         while True:
@@ -32,14 +37,34 @@ async def work(broker: SqliteBroker) -> None:
                 await subscription.settle([message])
 
 
+async def hold(broker: Broker) -> None:
+    held: set[int] = set()
+    async with broker.subscribe(TOPIC, "workers", window=HELD_WINDOW) as subscription:
+        while True:
+            messages = await subscription.next()
+            slow = [each for each in messages if each.partition not in held]
+            first = {each.partition: each for each in reversed(slow)}
+            held |= set(first)
+            await subscription.settle([each for each in messages if each not in first.values()])
+            for message in messages:
+                say(message.payload.decode())
+
+
 def say(line: str) -> None:
     print(line, flush=True)
 
 
-async def main(role: str, path: Path) -> None:
-    async with SqliteBroker(path=path, lease_ms=LEASE_MS, clock=now_ms) as broker:
-        await {"publish": publish, "work": work}[role](broker)
+def opened(where: str) -> AbstractAsyncContextManager[Broker]:
+    """Open iggy://host:port, or a file."""
+    if where.startswith("iggy://"):
+        return IggyBroker(options(where.removeprefix("iggy://")))
+    return SqliteBroker(path=Path(where), lease_ms=LEASE_MS, clock=now_ms)
+
+
+async def main(role: str, where: str) -> None:
+    async with opened(where) as broker:
+        await {"publish": publish, "work": work, "hold": hold}[role](broker)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
