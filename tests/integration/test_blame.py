@@ -40,6 +40,7 @@ def run_planted(case: str, addresses: Addresses, folder: Path) -> Planted:
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     options = ["-q", "--tb=short", "-p", "asyncio", "-p", "timeout"]
     options += [f"--junitxml={artifacts / 'junit.xml'}", "-o", "junit_family=xunit1"]
+    options += ["-o", f"cache_dir={folder / 'cache'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"tests/planted/{case}"],
         cwd=ROOT,
