@@ -19,7 +19,7 @@ class Culprit(StrEnum):
 
 
 #: Share of time in which some task waited for the CPU (PSI `some avg10`), in percent.
-STARVED_CPU: Final = 80.0
+STARVED_CPU: Final = 95.0
 LOW_MEMORY_BYTES: Final = 256 << 20
 LOW_DISK_BYTES: Final = 256 << 20
 #: The product's own processes; everything else that dies is the environment.

@@ -49,10 +49,10 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no memory": ({"memory_free_bytes": 9 << 20}, "HOST: only 9 MiB of memory were free"),
     "starved wait": (
-        {"is_wait": True, "cpu_pressure": 91.2, "divergence": "x"},
-        "HOST: tasks waited for the CPU 91 % of the time during the wait",
+        {"is_wait": True, "cpu_pressure": 97.2, "divergence": "x"},
+        "HOST: tasks waited for the CPU 97 % of the time during the wait",
     ),
-    "starved, but no wait": ({"cpu_pressure": 91.2}, "PRODUCT: 1 == 2"),
+    "starved, but no wait": ({"cpu_pressure": 97.2}, "PRODUCT: 1 == 2"),
     "near miss": (
         {"near_misses": ["GET /x: header accept differs"]},
         "TEST: no stub fits a request: GET /x: header accept differs",
