@@ -66,15 +66,16 @@ class RoutePlanner:
 
     def __init__(self, user_agent: str, blocked: BlockedNetworks) -> None:
         """`user_agent` is sent where the request names none."""
-        self._user_agent = user_agent
+        self._own_headers = CIMultiDict(
+            {"user-agent": user_agent, "accept": "*/*", "accept-encoding": "identity"}
+        )
         self._blocked = blocked
 
     def first(self, request: FetchRequest) -> Hop:
         """Make the first hop; raises FetchError for a URL that may not be fetched."""
-        headers = CIMultiDict(
-            {"user-agent": self._user_agent, "accept": "*/*", "accept-encoding": "identity"}
-        )
-        headers.update(_forwarded(request.headers))
+        headers = self._own_headers.copy()
+        if request.headers:
+            headers.update(_forwarded(request.headers))
         return _hop(self._checked(request.url, "the URL"), headers, 0)
 
     def following(self, hop: Hop, location: str) -> Hop:
