@@ -46,13 +46,14 @@ class IggyLink:
         self._connecting = asyncio.Lock()
 
     async def call(self, what: str, ask: Callable[[IggyClient], Awaitable[T]]) -> T:
-        """Run one call within the deadline; raises BrokerUnavailableError."""
-        client = await self._connected()
+        """Run one call within the deadline, connecting included; raises BrokerUnavailableError."""
+        client = None
         try:
             async with asyncio.timeout(self._options.call_timeout_ms / 1000):
+                client = await self._connected()
                 return await ask(client)
         except BaseException as error:
-            if self._client is client:
+            if client is not None and self._client is client:
                 self.close()  # an answer that nobody reads would be taken for the next call's
             if not isinstance(error, RuntimeError | TimeoutError):
                 raise
@@ -130,8 +131,8 @@ class IggyBroker:
     async def publish(self, topic: str, key: str, payloads: Sequence[bytes]) -> Published:
         """See `port.Broker.publish`. A lone message is looked up for its offset, a batch is not.
 
-        The outcome of a send on a broken connection is unknown, so it is sent once more: a duplicate
-        does no harm. A server that does not answer is left to the caller's retries.
+        The outcome of a send on a broken connection is unknown, so it is sent once more, and a
+        duplicate does no harm. A server that does not answer is left to the caller's retries.
         """
         partition = partition_of(key, await self._known_count(topic))
         if payloads:
