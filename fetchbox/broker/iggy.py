@@ -132,7 +132,7 @@ class IggyBroker:
         """See `port.Broker.publish`. A lone message is looked up for its offset, a batch is not.
 
         The outcome of a send on a broken connection is unknown, so it is sent once more, and a
-        duplicate does no harm. A server that does not answer is left to the caller's retries.
+        duplicate does no harm. Both share one deadline: more is left to the caller's retries.
         """
         partition = partition_of(key, await self._known_count(topic))
         if payloads:
@@ -143,10 +143,15 @@ class IggyBroker:
 
     async def _insist(self, topic: str, partition: int, payloads: Sequence[bytes]) -> None:
         try:
-            await self._send(topic, partition, payloads)
-        except BrokerUnavailableError as error:
-            _log.info("sending again", extra={"topic": topic, "reason": str(error)})
-            await self._send(topic, partition, payloads)
+            async with asyncio.timeout(self._options.call_timeout_ms / 1000):
+                try:
+                    await self._send(topic, partition, payloads)
+                except BrokerUnavailableError as error:
+                    _log.info("sending again", extra={"topic": topic, "reason": str(error)})
+                    await self._send(topic, partition, payloads)
+        except TimeoutError as error:
+            msg = f"iggy: send to {topic} failed: no answer in time"
+            raise BrokerUnavailableError(msg) from error
 
     async def _send(self, topic: str, partition: int, payloads: Sequence[bytes]) -> None:
         messages = [SendMessage(payload) for payload in payloads]
