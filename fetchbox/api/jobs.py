@@ -21,6 +21,7 @@ from fetchbox.intake.accept import Receipt, Submission
 from fetchbox.model.failure import FailureCode, FetchBoxError, fail
 from fetchbox.model.ids import trace_id_of
 from fetchbox.telemetry.metrics import Metrics
+from fetchbox.telemetry.tracing import span
 
 JOB_TYPE: Final = "X-Fetchbox-Job-Type"
 TENANT: Final = "X-Fetchbox-Tenant"
@@ -69,7 +70,8 @@ class JobSubmission(RouteGroup):
                 tenant=submission.tenant or "",
                 trace_id=submission.trace_id,
             )
-            receipt = await self.intake.accept(submission)
+            with span("accept job", trace_id=submission.trace_id, job_type=submission.job_type):
+                receipt = await self.intake.accept(submission)
             facts_of(request.scope).ids["job_id"] = receipt.job_id
             tally.result = "replayed" if receipt.is_repeat else "accepted"
         return AcceptedAnswer(

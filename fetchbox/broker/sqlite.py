@@ -31,6 +31,7 @@ from fetchbox.broker.wakeup import Wakeup
 from fetchbox.model.clock import Clock
 from fetchbox.model.retry import RetryPolicy, backoff_ms
 from fetchbox.sqlite.transactions import READ, WRITE, Database, Transactions
+from fetchbox.telemetry.tracing import span, tag
 
 LOCK_WAIT_MS: Final = 5_000
 PAGE_MESSAGES: Final = 1_000
@@ -104,7 +105,10 @@ class SqliteBroker:
     async def publish(self, topic: str, key: str, payloads: Sequence[bytes]) -> Published:
         """See `port.Broker.publish`."""
         batch = log.Batch(topic, key, payloads, self._clock())
-        return await self._writes.submit(batch.append)
+        with span("publish", stream=topic):
+            placed = await self._writes.submit(batch.append)
+            tag(partition=placed.partition)
+        return placed
 
     @asynccontextmanager
     async def subscribe(

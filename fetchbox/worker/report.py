@@ -21,6 +21,7 @@ from fetchbox.model.outcome import DeadLetter, LogEvent, LogLevel, Outcome, Stat
 from fetchbox.model.retry import RetryPolicy, backoff_ms
 from fetchbox.model.task import DownloadTask
 from fetchbox.telemetry.metrics import Metrics
+from fetchbox.telemetry.tracing import span
 from fetchbox.wire.codec import encode_dead_letter, encode_log, encode_status
 
 T = TypeVar("T")
@@ -153,6 +154,10 @@ class Reporter:
             await self._insist("settle", lambda: subscription.settle(settling))
 
     async def _publish(self, job_id: str, batch: _JobBatch) -> None:
+        with span("report", trace_id=batch.task.trace_id, job_id=job_id):
+            await self._publish_all(job_id, batch)
+
+    async def _publish_all(self, job_id: str, batch: _JobBatch) -> None:
         key = job_id or "unknown"
         pointers = await self._bury(key, batch.reports)
         newest = 0

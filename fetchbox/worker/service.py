@@ -21,7 +21,9 @@ from fetchbox.model.proxies import ProxyPool
 from fetchbox.model.retry import RetryPolicy
 from fetchbox.model.task import DownloadTask
 from fetchbox.storage.port import Storage
+from fetchbox.telemetry.logs import bind_ids
 from fetchbox.telemetry.metrics import Metrics
+from fetchbox.telemetry.tracing import span
 from fetchbox.wire.codec import UndecodableError, decode_task
 from fetchbox.worker.download import BodyLimits, Downloader, FailedAttempt, Means, Sleep
 from fetchbox.worker.plan import PlanLimits
@@ -233,19 +235,20 @@ class WorkerService:
 
     async def _work(self, message: Message, task: DownloadTask) -> None:
         """Carry out one task; whatever happens becomes a report."""
-        started = self._ports.clock()
-        if _log.isEnabledFor(logging.DEBUG):
-            ids = {"job_id": task.job_id, "resource_id": task.resource_id}
-            _log.debug("task.claimed", extra=ids | {"trace_id": task.trace_id})
-        try:
-            report = await self._carry_out(message, task, started)
-        except Exception as error:  # noqa: BLE001  # the boundary between a task and the worker
-            _log.exception("task crashed", extra={"job_id": task.job_id})
-            cause = failure(FailureCode.SYSTEM_PANIC, f"unexpected {type(error).__name__}")
-            report = self._recorder.failed(message, task, cause, 1)
-        self._reporter.ended(report)
+        ids = {"job_id": task.job_id, "resource_id": task.resource_id}
+        more = {"job_type": task.job_type, "tenant": task.tenant, "trace_id": task.trace_id}
+        with bind_ids(**ids, **more), span("task", trace_id=task.trace_id, **ids):
+            _log.debug("task.claimed", extra=ids)
+            try:
+                report = await self._carry_out(message, task)
+            except Exception as error:  # noqa: BLE001  # the boundary between a task and the worker
+                _log.exception("task crashed")
+                cause = failure(FailureCode.SYSTEM_PANIC, f"unexpected {type(error).__name__}")
+                report = self._recorder.failed(message, task, cause, 1)
+            self._reporter.ended(report)
 
-    async def _carry_out(self, message: Message, task: DownloadTask, started: int) -> Report:
+    async def _carry_out(self, message: Message, task: DownloadTask) -> Report:
+        started = self._ports.clock()
         if (fault := task_fault(task)) is not None:
             return self._recorder.failed(message, task, fault, 1)
         errand = self._router.route(task)

@@ -10,7 +10,9 @@ import pytest
 from fetchbox.broker.port import Broker, BrokerUnavailableError, Message, Subscription, TopicSpec
 from fetchbox.broker.streams import partition_of
 from fetchbox.model.failure import FetchBoxError
+from fetchbox.telemetry.tracing import span
 from tests.contract.brokers import STACKS, Stack
+from tests.fakes.tracing import recording
 
 TOPIC = "jobs.tasks"
 PARTITIONS = 4
@@ -92,6 +94,15 @@ async def test_key_decides_the_partition(broker: Broker) -> None:
 
         assert published.partition == partition_of(key, PARTITIONS)
     assert {partition_of(key, PARTITIONS) for key in KEYS} == set(range(PARTITIONS))
+
+
+async def test_a_publish_is_a_span_that_names_stream_and_partition(broker: Broker) -> None:
+    with recording() as recorder, span("job", trace_id="a" * 32):
+        published = await broker.publish(TOPIC, "key", [b"m"])
+
+    (found,) = recorder.named("publish")
+    assert found.trace_id == "a" * 32
+    assert found.attributes == {"stream": TOPIC, "partition": published.partition}
 
 
 async def test_messages_of_a_key_keep_their_order(broker: Broker, exits: AsyncExitStack) -> None:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fetchbox.broker.port import Message, PartitionSpan, Published, TopicSpec
 from fetchbox.broker.streams import partition_of
+from fetchbox.telemetry.tracing import span
 from tests.fakes.log import FakeLog, FakeSubscription
 
 
@@ -48,7 +49,8 @@ class FakeBroker:
             Message(number, offset, payload) for offset, payload in enumerate(payloads, first)
         ]
         self.log.stir(topic)
-        return Published(number, first)
+        with span("publish", stream=topic, partition=number):
+            return Published(number, first)
 
     @asynccontextmanager
     async def subscribe(

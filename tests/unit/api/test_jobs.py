@@ -18,6 +18,7 @@ from fetchbox.storage.port import StorageError
 from tests.fakes.api import RECEIPT, FakeIntake, make_options
 from tests.fakes.asgi import Answer, AsgiClient, Headers, Upload
 from tests.fakes.meter import Meter
+from tests.fakes.tracing import recording
 
 LIMIT = 1000
 BODY = b'{"manifest_version": "v1"}'
@@ -320,3 +321,11 @@ def test_every_failure_has_a_result(code: FailureCode) -> None:
         "invalid", "too_large", "unsupported", "storage_error", "publish_error",
         "handler_error", "internal_error",
     }  # fmt: skip
+
+
+async def test_taking_a_job_over_is_a_span_of_the_client_s_trace(client: AsgiClient) -> None:
+    with recording() as recorder:
+        await client.post("/jobs", {**GOOD, "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, BODY)
+    (accepted,) = recorder.spans
+    assert (accepted.name, accepted.trace_id) == ("accept job", TRACE)
+    assert accepted.attributes == {"job_type": "default"}

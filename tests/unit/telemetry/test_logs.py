@@ -1,45 +1,21 @@
 import asyncio
-import io
 import json
 import logging
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from fetchbox.telemetry.logs import LEVELS, bind_ids, configure_logging
-
-_NAMES = ("", "fetchbox", "uvicorn", "uvicorn.error", "uvicorn.access", "py.warnings")
-
-
-class Lines:
-    """What was logged."""
-
-    def __init__(self) -> None:
-        self.stream = io.StringIO()
-
-    def read(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
-
-    def last(self) -> dict[str, Any]:
-        return self.read()[-1]
+from tests.fakes.json_lines import Lines, json_lines
 
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    """Configure logging for one test; put everything back afterwards."""
-    loggers = [logging.getLogger(name) for name in _NAMES]
-    before = [(each, each.handlers[:], each.level, each.propagate) for each in loggers]
-    opened = Lines()
-    configure_logging("info", opened.stream)
-    yield opened
-    logging.captureWarnings(capture=False)
-    for logger, handlers, level, propagate in before:
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
+    with json_lines() as opened:
+        yield opened
 
 
 def test_a_line_has_the_fixed_fields_first(lines: Lines) -> None:

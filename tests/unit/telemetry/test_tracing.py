@@ -6,7 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from fetchbox.telemetry import tracing
-from fetchbox.telemetry.tracing import TracingUnavailableError, configure_tracing, span
+from fetchbox.telemetry.tracing import (
+    OpenTelemetry,
+    TracingUnavailableError,
+    configure_tracing,
+    span,
+    tag,
+)
+from tests.fakes.tracing import recording
 
 HAS_EXTRA = importlib.util.find_spec("opentelemetry") is not None
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -23,7 +30,7 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
 @pytest.fixture(autouse=True)
 def off_again() -> Iterator[None]:
     yield
-    tracing._Tracing.tracer = None
+    tracing._Tracing.recorder = None
 
 
 def test_without_an_endpoint_nothing_is_loaded() -> None:
@@ -36,6 +43,16 @@ def test_without_an_endpoint_nothing_is_loaded() -> None:
 def test_a_span_that_is_off_lets_errors_pass() -> None:
     with pytest.raises(ZeroDivisionError), span("step"):
         raise ZeroDivisionError
+
+
+def test_a_tag_belongs_to_the_innermost_span_and_is_nothing_while_off() -> None:
+    tag(partition=1)
+    with recording() as recorder, span("step", trace_id=TRACE_ID), span("publish", stream="s"):
+        tag(partition=2)
+    assert [(each.name, each.trace_id, each.attributes) for each in recorder.spans] == [
+        ("step", TRACE_ID, {}),
+        ("publish", TRACE_ID, {"stream": "s", "partition": 2}),
+    ]
 
 
 @pytest.mark.skipif(HAS_EXTRA, reason="the extra is installed")
@@ -51,9 +68,9 @@ def test_a_span_is_in_its_job_s_trace() -> None:
     exporter = memory.InMemorySpanExporter()
     provider = trace.TracerProvider()
     provider.add_span_processor(export.SimpleSpanProcessor(exporter))
-    tracing._Tracing.tracer = provider.get_tracer("test")
-    with span("publish", trace_id=TRACE_ID, stream="jobs.tasks", partition=3):
-        pass
+    tracing._Tracing.recorder = OpenTelemetry(provider)
+    with span("publish", trace_id=TRACE_ID, stream="jobs.tasks"):
+        tag(partition=3)
     with span("publish", trace_id="not hex"):
         pass
     found, other = exporter.get_finished_spans()

@@ -18,6 +18,8 @@ from fetchbox.storage.port import StorageError
 from fetchbox.wire.codec import encode_task
 from tests.factories import JOB_ID, make_failure
 from tests.fakes.fetcher import Answer
+from tests.fakes.json_lines import json_lines
+from tests.fakes.tracing import recording
 from tests.unit.worker.conftest import Plant, everything_that_can_run
 
 DOWN = BrokerUnavailableError("no answer")
@@ -335,3 +337,28 @@ async def test_storage_outage_is_retried_and_then_told(plant: Plant) -> None:
         )
         == 3
     )
+
+
+async def test_a_task_and_its_report_are_spans_of_the_job_s_trace(plant: Plant) -> None:
+    await plant.queue("a", trace_id="a" * 32)
+
+    with recording() as recorder:
+        await plant.work()
+
+    ids = {"job_id": JOB_ID, "resource_id": "a"}
+    assert [each.attributes for each in recorder.named("task")] == [ids]
+    published = [each.attributes["stream"] for each in recorder.named("publish")]
+    assert published == ["jobs.logs", "jobs.status"]
+    assert {each.trace_id for each in recorder.spans} == {"a" * 32}
+
+
+async def test_whatever_is_logged_during_a_task_carries_its_ids(plant: Plant) -> None:
+    """Libraries' lines too: the ids are bound, not passed."""
+    with json_lines() as lines:
+        plant.storage.fail_next(ZeroDivisionError("broken"))
+        await plant.queue("a", tenant="acme", trace_id="a" * 32)
+        await plant.work()
+
+    (crash,) = lines.named("task crashed")
+    ids = {"job_id": JOB_ID, "resource_id": "a", "job_type": "default", "tenant": "acme"}
+    assert crash.items() >= {**ids, "trace_id": "a" * 32}.items()
