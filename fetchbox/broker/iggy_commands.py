@@ -153,6 +153,9 @@ class IggyCommands:
 async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, code: int, payload: bytes
 ) -> bytes:
+    if writer.is_closing():  # uvloop calls a write to it a RuntimeError
+        message = "the connection was closed"
+        raise ConnectionResetError(message)
     writer.write(_HEAD.pack(4 + len(payload), code) + payload)
     await writer.drain()
     status, length = _HEAD.unpack(await reader.readexactly(_HEAD.size))

@@ -106,7 +106,8 @@ class IggyConnection:
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while chunk := await reader.read(262_144):
+            # uvloop calls a write to a closed connection a RuntimeError.
+            while (chunk := await reader.read(262_144)) and not writer.is_closing():
                 writer.write(chunk)
                 await writer.drain()
         self.close()
