@@ -85,6 +85,10 @@ class Peers:
         """Bring it back now."""
         self._ask("POST", f"/relay/{relay}/heal")
 
+    def is_open(self, relay: str) -> bool:
+        """Whether a relay that was cut has healed."""
+        return bool(self._ask("GET", f"/relay/{relay}")["open"])
+
     def has_relay(self, relay: str) -> bool:
         """Whether the stack runs this traffic through a relay."""
         return f"relay_{relay}" in self.ports

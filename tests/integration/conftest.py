@@ -123,4 +123,4 @@ def revive(*fleet: Supervised) -> None:
         if not process.is_running:
             process.start()
     for process in fleet:
-        wait_until(process.is_ready, 20, f"{process.name} to serve")
+        wait_until(process.is_ready, 45, f"{process.name} to serve")

@@ -66,7 +66,7 @@ def test_five_seconds_without_minio_cost_no_process(
     context.stack.peers.cut("minio", CUT_MS)
     context.stack.peers.release(context.case)
     context.wait_for_job(job.job_id, "failed")
-    wait_until(lambda: context.get("/health").ok, 20, "MinIO to be back")
+    wait_until(lambda: context.stack.peers.is_open("minio"), 20, "MinIO to be back")
 
     answer = context.stack.http.post(
         f"{context.operator_addr}/operators/dlq/replay",
