@@ -19,6 +19,8 @@ FIRST_PAUSE_S: Final = 0.02
 LONGEST_PAUSE_S: Final = 0.25
 #: How long one look at a protocol may take.
 LOOK_S: Final = 2.0
+#: Says of a wait that it ended because what it waited for had become impossible.
+GAVE_UP: Final = "gave up after"
 #: How much of a state is shown.
 SHOWN_CHARS: Final = 4_000
 
@@ -67,7 +69,7 @@ def wait_until(
             return seen.value  # type: ignore[return-value]
         waited_s = time.monotonic() - started
         if reason := hopeless():
-            message = f"{why}: gave up after {waited_s:.1f} s: {reason}; last seen: {seen}"
+            message = f"{why}: {GAVE_UP} {waited_s:.1f} s: {reason}; last seen: {seen}"
             raise WaitFailedError(message) from seen.error
         if waited_s >= within_s:
             message = f"{why}: not within {within_s:g} s ({looks} looks); last seen: {seen}"

@@ -53,8 +53,10 @@ class Failure:
 
     @property
     def is_wait(self) -> bool:
-        """Whether something did not come about in time."""
-        return isinstance(self.error, WaitFailedError) or "Timeout >" in str(self.error)
+        """Whether something did not come about in time; what ended otherwise was in time."""
+        text = str(self.error)
+        is_late = isinstance(self.error, WaitFailedError) and GAVE_UP not in text
+        return is_late or "Timeout >" in text
 
 
 def gather(failure: Failure, context: TestContext | None) -> Evidence:

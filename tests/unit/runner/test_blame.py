@@ -61,6 +61,10 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
         {"error_type": "KeyError", "error_text": "'job'"},
         "TEST: the test raised KeyError: 'job'",
     ),
+    "wrong count": (
+        {"error_type": "ValueError", "error_text": "too many values to unpack (expected 1)"},
+        "PRODUCT: too many values to unpack (expected 1)",
+    ),
     "wait that failed": (
         {"error_type": "WaitFailedError", "error_text": "not within 3 s"},
         "PRODUCT: not within 3 s",
