@@ -18,7 +18,7 @@ from runner.evidence import Evidence, Unread
 from runner.host import Host, look_at_host
 from runner.services import look_at_services
 from runner.timeline import Timeline
-from runner.waiting import Endpoint, WaitFailedError
+from runner.waiting import GAVE_UP, Endpoint, WaitFailedError
 from tests.common.addresses import Addresses
 from tests.common.conservation import error_lines, stored_objects
 from tests.common.context import SubmittedJob, TestContext
