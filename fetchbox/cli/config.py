@@ -21,15 +21,15 @@ def check() -> None:
 
     Exit code 78: it has errors; every one is listed.
     """
-    from fetchbox.bootstrap.api import make_registry  # noqa: PLC0415 - as in service
+    from fetchbox.settings.checks import check_handler_classes  # noqa: PLC0415 - as in service
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
     from fetchbox.settings.summary import effective  # noqa: PLC0415
 
     with reported():
-        settings = load_settings()
-        make_registry(settings)
+        settings = load_settings(also=[check_handler_classes])
     entries = list(effective(settings))
-    width = max(len(f"{entry.key} = {entry.value}") for entry in entries if entry.origin)
+    named = (len(f"{entry.key} = {entry.value}") for entry in entries if entry.origin)
+    width = max(named, default=0)
     for entry in entries:
         text = f"{entry.key} = {entry.value}"
         show_text(f"{text:<{width}}  # {entry.origin}" if entry.origin else text)

@@ -49,10 +49,11 @@ def api(*, address: Address = None, ledger_path: LedgerPath = None) -> None:
     """
     from fetchbox.bootstrap.api import run_api  # noqa: PLC0415 - see the module
     from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415
+    from fetchbox.settings.checks import check_handler_classes  # noqa: PLC0415
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
 
     with reported():
-        settings = load_settings(flags=_flags(address, ledger_path))
+        settings = load_settings(flags=_flags(address, ledger_path), also=[check_handler_classes])
         run_until_stopped(settings, "api", partial(run_api, settings))
 
 
@@ -81,10 +82,15 @@ def dev(
     """Run API and worker in one process, on loopback, with everything under data/."""
     from fetchbox.bootstrap.dev import DEV_DEFAULTS  # noqa: PLC0415 - see the module
     from fetchbox.bootstrap.lifetime import run_until_stopped  # noqa: PLC0415
+    from fetchbox.settings.checks import check_handler_classes  # noqa: PLC0415
     from fetchbox.settings.load import load_settings  # noqa: PLC0415
 
     with reported():
-        settings = load_settings(defaults=DEV_DEFAULTS, flags=_flags(address, ledger_path))
+        settings = load_settings(
+            defaults=DEV_DEFAULTS,
+            flags=_flags(address, ledger_path),
+            also=[check_handler_classes],
+        )
         main = partial(_run_dev, settings, with_origin=with_origin)
         run_until_stopped(settings, "dev", main)
 

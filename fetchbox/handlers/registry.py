@@ -32,7 +32,12 @@ BUILT_IN: Final[Mapping[str, HandlerConfig]] = MappingProxyType(
 
 
 class HandlerPathError(ValueError):
-    """A section names a handler that cannot be used; the message says section, path and remedy."""
+    """A section names a handler that cannot be used; `fault` says why, and the remedy."""
+
+    def __init__(self, section: str, path: str, reason: str) -> None:
+        """Say section and path in the message too."""
+        self.fault = f"{reason}; name a class as package.module.Class"
+        super().__init__(f"handlers.{section}.handler = {path!r} {self.fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +93,13 @@ def load_handler(section: str, path: str) -> JobHandler:
     missing = [name for name in _METHODS if not iscoroutinefunction(getattr(found, name, None))]
     if not isinstance(found, type) or missing:
         reason = f"needs coroutine methods {', '.join(missing)}" if missing else "is not a class"
-        raise _unusable(section, path, reason)
+        raise HandlerPathError(section, path, reason)
     try:
         return cast("JobHandler", found())
     except Exception as error:
-        raise _unusable(section, path, f"cannot be made without arguments: {error}") from error
+        raise HandlerPathError(
+            section, path, f"cannot be made without arguments: {error}"
+        ) from error
 
 
 def _attribute(section: str, path: str) -> Any:
@@ -100,7 +107,7 @@ def _attribute(section: str, path: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except Exception as error:  # the module's own code may raise anything
-        raise _unusable(section, path, f"cannot be imported: {error}") from error
+        raise HandlerPathError(section, path, f"cannot be imported: {error}") from error
 
 
 def _dotted(path: str) -> str:
@@ -108,9 +115,3 @@ def _dotted(path: str) -> str:
     dotted = path.strip().replace("::", ".")
     crate, _, rest = dotted.partition(".")
     return f"fetchbox.handlers.{rest}" if crate == "fetchbox_handlers" else dotted
-
-
-def _unusable(section: str, path: str, reason: str) -> HandlerPathError:
-    return HandlerPathError(
-        f"handlers.{section}.handler = {path!r} {reason}; name a class as package.module.Class"
-    )

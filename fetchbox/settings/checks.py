@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from fetchbox.handlers.registry import HandlerPathError, load_handler
 from fetchbox.model.proxies import PoolCycleError, UnknownPoolError, pool_name, resolve_tiers
 from fetchbox.settings.derived import proxy_pools
 from fetchbox.settings.problems import Problem
@@ -86,12 +87,27 @@ def check_pools(settings: Settings) -> Iterator[Problem]:
                 yield Problem(path=path, value=list(pool.fallbacks), text=text)
 
 
-def check_handlers(settings: Settings) -> Iterator[Problem]:
-    """Every job type's pool exists, and its cap is a cap."""
+def check_handler_pools(settings: Settings) -> Iterator[Problem]:
+    """Every job type's pool exists."""
     for name, section in settings.handlers.items():
         if section.proxy_pool and pool_name(section.proxy_pool) not in settings.proxy.pools:
             path = ("handlers", name, "proxy_pool")
             yield Problem(path=path, value=section.proxy_pool, text=_unknown_pool(settings))
+
+
+def check_handler_classes(settings: Settings) -> Iterator[Problem]:
+    """Every handler can be made. Not among CHECKS: workers do without the code of handlers."""
+    for name, section in settings.handlers.items():
+        try:
+            load_handler(name, section.handler)
+        except HandlerPathError as error:
+            path = ("handlers", name, "handler")
+            yield Problem(path=path, value=section.handler, text=error.fault)
+
+
+def check_handlers(settings: Settings) -> Iterator[Problem]:
+    """The cap of a job type is a cap, its headers are headers."""
+    for name, section in settings.handlers.items():
         yield from _check_cap(name, section)
         yield from _check_headers(name, section)
 
@@ -122,5 +138,6 @@ CHECKS: Final[tuple[tuple[frozenset[str], Check], ...]] = (
     (frozenset({"storage"}), check_storage_keys),
     (frozenset({"broker", "iggy"}), check_iggy),
     (frozenset({"proxy"}), check_pools),
-    (frozenset({"handlers", "proxy"}), check_handlers),
+    (frozenset({"handlers", "proxy"}), check_handler_pools),
+    (frozenset({"handlers"}), check_handlers),
 )

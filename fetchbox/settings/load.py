@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +11,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from fetchbox.handlers.registry import BUILT_IN as BUILT_IN_HANDLERS
-from fetchbox.settings.checks import CHECKS
+from fetchbox.settings.checks import CHECKS, Check
 from fetchbox.settings.layers import (
     BUILT_IN,
     Place,
@@ -41,6 +43,10 @@ DEFAULT_FILE: Final = Path("config/fetchbox.toml")
 DOTENV: Final = Path(".env")
 COMMAND_LINE: Final = "the command line"
 
+#: Stands for proxies that cannot be read.
+_NO_PROXY: Final = ("http://unreadable.invalid:1",)
+_HANDLERS: Final = frozenset({"handlers"})
+
 #: A key no section knows, and the keys known at its place.
 _Extra = tuple[Place, Collection[str]]
 
@@ -63,8 +69,9 @@ def load_settings(
     *,
     defaults: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
+    also: Sequence[Check] = (),
 ) -> Settings:
-    """Load and check everything; raises ConfigError with every problem.
+    """Load and check everything, `also` what only some need; raises ConfigError with every problem.
 
     `path` wins over FETCHBOX_CONFIG; `env` stands for the environment and .env; `defaults` and
     `flags` map dotted keys to text and lie below all files and above the environment.
@@ -84,7 +91,7 @@ def load_settings(
     put_fallbacks(tree, {**dotenv, **env})
     for key, text in (flags or {}).items():
         tree.put(key.split("."), text, COMMAND_LINE)
-    return _validated(tree, warnings)
+    return _validated(tree, warnings, also)
 
 
 def _put_built_in(tree: Tree, defaults: Mapping[str, str]) -> None:
@@ -124,14 +131,17 @@ def _secrets_in_files(tree: Tree) -> list[str]:
     ]
 
 
-def _validated(tree: Tree, warnings: Sequence[str]) -> Settings:
+def _validated(tree: Tree, warnings: Sequence[str], also: Sequence[Check]) -> Settings:
     sound: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, adapter in SECTIONS.items():
+        raw = tree.values.get(name, {})
         try:
-            sound[name] = adapter.validate_python(tree.values.get(name, {}))
+            sound[name] = adapter.validate_python(raw)
         except ValidationError as error:
             problems += problems_of(name, error)
+            with suppress(ValidationError):  # so that the rules are checked in the same go
+                sound[name] = adapter.validate_python(_mended(name, raw, error))
     unsound = SECTIONS.keys() - sound.keys()
     found = {
         name: sound.get(name, adapter.validate_python({})) for name, adapter in SECTIONS.items()
@@ -141,12 +151,32 @@ def _validated(tree: Tree, warnings: Sequence[str]) -> Settings:
         origins={".".join(at): name for at, name in tree.origins.items() if name != BUILT_IN},
         warnings=(*warnings, *_unknown_keys(tree, sound)),
     )
-    for needed, check in CHECKS:
+    for needed, check in (*CHECKS, *((_HANDLERS, check) for check in also)):
         if not needed & unsound:
             problems += check(settings)
     if problems:
         raise ConfigError(sorted(problem.line(tree) for problem in problems))
     return settings
+
+
+def _mended(section: str, raw: Any, error: ValidationError) -> Any:
+    """Leave out what is faulty; where something has to stand, put something that does no harm."""
+    mended = deepcopy(raw)
+    for fault in error.errors(include_url=False):
+        _leave_out(section, mended, fault["loc"])
+    return mended
+
+
+def _leave_out(section: str, place: Any, at: tuple[int | str, ...]) -> None:
+    if not at or not isinstance(place, dict):
+        return
+    below = place.get(at[0])
+    if at[1:] and isinstance(below, dict):
+        _leave_out(section, below, at[1:])
+        return
+    place.pop(at[0], None)
+    if (section, at[0]) == ("proxy", "primary"):
+        place["primary"] = _NO_PROXY
 
 
 def _unknown_keys(tree: Tree, sound: Mapping[str, Any]) -> Iterator[str]:

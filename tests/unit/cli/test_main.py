@@ -81,7 +81,13 @@ def test_bad_handler_path_is_found_by_the_check(run: CliRunner) -> None:
     env = {"FETCHBOX__HANDLERS__SHOP__HANDLER": "nowhere.Shop"}
     result = run.invoke(app, ["config", "check"], env=env)
     assert result.exit_code == Exit.CONFIG
-    assert "handlers.shop.handler = 'nowhere.Shop'" in result.stderr
+    assert "handlers.shop.handler = nowhere.Shop (from FETCHBOX__HANDLERS__" in result.stderr
+
+
+def test_no_configuration_at_all_is_sound(run: CliRunner) -> None:
+    result = run.invoke(app, ["config", "check"])
+    assert result.exit_code == Exit.OK
+    assert "the configuration is sound" in result.stderr
 
 
 def test_flags_are_checked_like_everything_else(run: CliRunner) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fetchbox.settings.checks import check_handler_classes
 from fetchbox.settings.load import load_settings
 from fetchbox.settings.problems import ConfigError
 
@@ -130,3 +131,49 @@ def test_broken_rule_is_one_problem(tmp_path: Path, text: str, key: str, says: s
     (problem,) = found(tmp_path, text)
     assert problem.startswith((f"{key} ", f"{key}:"))
     assert says in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        pytest.param(
+            "[server]\nbind_addr = 'x'\nmax_manifest_bytes = '6MB'\n",
+            ["server.bind_addr", "server.max_manifest_bytes"],
+            id="same-section",
+        ),
+        pytest.param(
+            "[proxy.pools.a]\nprimary = []\nfallbacks = ['b']\n[handlers.x]\nproxy_pool = 'a'\n",
+            ["proxy.pools.a.fallbacks", "proxy.pools.a.primary"],
+            id="a-pool-without-proxies-is-a-pool",
+        ),
+        pytest.param(
+            "[proxy.pools.a]\nprimary = ['x', 'y']\nmax_retries = 0\n"
+            "[handlers.x]\nproxy_pool = 'b'\n",
+            [
+                "handlers.x.proxy_pool",
+                "proxy.pools.a.max_retries",
+                "proxy.pools.a.primary",
+            ],
+            id="other-section",
+        ),
+        pytest.param(
+            "server = 1\n[storage]\nprovider = 's3'\naccess_key = 'a'\nmultipart_threshold = 'x'\n",
+            ["server", "storage.multipart_threshold", "storage.secret_key"],
+            id="no-table",
+        ),
+    ],
+)
+def test_a_faulty_value_hides_no_broken_rule(tmp_path: Path, text: str, keys: list[str]) -> None:
+    named = {problem.partition(" ")[0].rstrip(":") for problem in found(tmp_path, text)}
+    assert sorted(named) == keys
+
+
+def test_every_handler_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "fetchbox.toml"
+    text = '[handlers.{0}]\nhandler = "nowhere.{0}"\n'
+    file.write_text(f"{text.format('a')}{text.format('b')}[worker]\nmax_inflight_tasks = 0\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file, {}, also=[check_handler_classes])
+    starts = ["handlers.a.handler", "handlers.b.handler", "worker.max_inflight_tasks"]
+    assert [problem.partition(" ")[0] for problem in caught.value.problems] == starts
+    assert "name a class as package.module.Class" in caught.value.problems[0]

@@ -261,11 +261,13 @@ def test_every_problem_is_reported_at_once_with_key_value_source_and_remedy(tmp_
     assert keys == [
         "broker.auto_provision",
         "broker.lease_ms",
+        "handlers.shop.proxy_pool",
         "proxy.pools.bare.primary",
         "proxy.pools.empty.primary",
         "retention.job_ttl_days",
         "retention.ledger_max_bytes",
         "server.bind_addr",
+        "server.max_manifest_bytes",
         "storage.provider",
         "telemetry",
         "worker.max_inflight_tasks",
