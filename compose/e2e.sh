@@ -40,8 +40,19 @@ leave() {
 trap leave EXIT
 trap 'code=130; exit 130' INT TERM
 
-# show: what the runner says, without the engine's own progress.
-show() { sed -u 's/\x1b\[2K//g; s/^runner-1  | \{0,1\}//; /^ \(Container\|Network\|Volume\) /d; /^Attaching to/d; /^Aborting on/d'; }
+# show: what the runner says, without the engine's own progress. No sed: not every one passes lines on at once.
+erase=$(printf '\033[2K')
+show() {
+  while IFS= read -r line; do
+    while [ "$line" != "${line#"$erase"}" ]; do line=${line#"$erase"}; done
+    case $line in
+      ' Container '* | ' Network '* | ' Volume '* | 'Attaching to '* | 'Aborting on '* | 'runner-1 exited '*) continue ;;
+      'runner-1  | '*) line=${line#'runner-1  | '} ;;
+      'runner-1  |') line= ;;
+    esac
+    printf '%s\n' "$line"
+  done
+}
 
 started=$(now)
 compose build --quiet >artifacts/build.log 2>&1 || { cat artifacts/build.log >&2; code=3; exit 3; }
