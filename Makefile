@@ -46,7 +46,7 @@ check: $(INSTALLED) ## format, lint, types, import rules
 
 unit: $(INSTALLED) ## unit and contract tests with coverage
 	@mkdir -p .cache
-	@$(BIN)/pytest -q --cov=fetchbox --cov-report= $(ARGS)
+	@$(BIN)/pytest -q -n 2 --dist worksteal --cov=fetchbox --cov-report= $(ARGS)
 	@$(BIN)/coverage report --skip-covered --fail-under=93
 	@$(BIN)/coverage report --include='fetchbox/model/*' --fail-under=100 > .cache/model-coverage.txt \
 		|| { cat .cache/model-coverage.txt; echo "fetchbox/model has to be covered in full"; exit 1; }
