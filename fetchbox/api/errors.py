@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET, Struct, UnsetType
 
+from fetchbox.api.access import facts_of
 from fetchbox.model.failure import FailureCode, FetchBoxError
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ _BY_STATUS: Final[Mapping[int, ApiCode]] = {
     413: ApiCode.PAYLOAD_TOO_LARGE,
 }
 
-#: Facts that are numbers; a Failure carries text only.
+#: Facts that are numbers where there is a limit; a Failure carries text only.
 _NUMBERS: Final = frozenset({"limit", "actual"})
 
 
@@ -115,7 +116,7 @@ def problem_of(error: FetchBoxError) -> Problem:
     code = API_CODE_OF[cause.code]
     details: dict[str, str | int] = {"reason": cause.code}
     if STATUS_OF[code] < _OUR_FAULT:
-        details.update((name, _fact(name, value)) for name, value in cause.context.items())
+        details.update(_facts(cause.context))
     return Problem(
         error=ErrorBody(
             code=code,
@@ -126,8 +127,12 @@ def problem_of(error: FetchBoxError) -> Problem:
     )
 
 
-def _fact(name: str, value: str) -> str | int:
-    return int(value) if name in _NUMBERS and value.isdecimal() else value
+def _facts(context: Mapping[str, str]) -> Mapping[str, str | int]:
+    numbers = _NUMBERS if "limit" in context else ()
+    return {
+        name: int(text) if name in numbers and text.isdecimal() else text
+        for name, text in context.items()
+    }
 
 
 def _answer(
@@ -142,12 +147,13 @@ def _answer(
     )
 
 
-def on_failure(_request: Request[Any, Any, Any], error: FetchBoxError) -> Response[Problem]:
+def on_failure(request: Request[Any, Any, Any], error: FetchBoxError) -> Response[Problem]:
     """Answer a failure that a room raised on purpose."""
     status = STATUS_OF[API_CODE_OF[error.failure.code]]
     if status >= _OUR_FAULT:
         level = logging.WARNING if error.failure.retryable else logging.ERROR
-        facts = {"code": error.failure.code, "cause": error.failure.message}
+        ids = facts_of(request.scope).ids
+        facts = {"code": error.failure.code, "cause": error.failure.message, **ids}
         logger.log(level, "request failed", extra=facts)
     return _answer(status, problem_of(error))
 
@@ -161,9 +167,9 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     return _answer(error.status_code, problem, error.headers)
 
 
-def on_unexpected(_request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Answer anything else with no details; they go to the log."""
-    logger.error("request failed unexpectedly", exc_info=error)
+    logger.error("request failed unexpectedly", exc_info=error, extra=facts_of(request.scope).ids)
     message = "internal error; the log has the cause under this answer's X-Request-Id"
     problem = Problem(error=ErrorBody(code=ApiCode.INTERNAL_ERROR, message=message))
     return _answer(STATUS_OF[ApiCode.INTERNAL_ERROR], problem)

@@ -63,16 +63,12 @@ class JobSubmission(RouteGroup):
 
     async def submit(self, request: Request[Any, Any, Any]) -> AcceptedAnswer:
         """Accept a manifest."""
-        with self._measured() as tally:
-            submission = await self._read(request, tally)
-            facts_of(request.scope).ids.update(
-                job_type=submission.job_type,
-                tenant=submission.tenant or "",
-                trace_id=submission.trace_id,
-            )
+        ids = facts_of(request.scope).ids
+        with self._measured(ids) as tally:
+            submission = await self._read(request, tally, ids)
             with span("accept job", trace_id=submission.trace_id, job_type=submission.job_type):
                 receipt = await self.intake.accept(submission)
-            facts_of(request.scope).ids["job_id"] = receipt.job_id
+            ids |= {"job_id": receipt.job_id, "tenant": receipt.tenant}
             tally.result = "replayed" if receipt.is_repeat else "accepted"
         return AcceptedAnswer(
             job_id=receipt.job_id,
@@ -80,11 +76,17 @@ class JobSubmission(RouteGroup):
             resource_count=receipt.resource_count,
         )
 
-    async def _read(self, request: Request[Any, Any, Any], tally: "_Tally") -> Submission:
+    async def _read(
+        self, request: Request[Any, Any, Any], tally: "_Tally", ids: dict[str, str]
+    ) -> Submission:
+        """Check headers and body in order; `ids` gets what is known when a check fails."""
         headers: RawHeaders = request.scope["headers"]
+        traceparent = raw_value(headers, b"traceparent").decode("latin-1")
+        ids["trace_id"] = trace_id = trace_id_of(traceparent) or token_hex(16)
         require_json(headers)
-        tally.job_type = job_type = self._job_type(headers)
-        tenant = text_value(headers, TENANT)
+        tally.job_type = job_type = self._job_type(headers, ids)
+        if tenant := text_value(headers, TENANT):
+            ids["tenant"] = tenant
         idempotency_key = text_value(headers, IDEMPOTENCY_KEY)
         body = await read_body(
             request.receive,
@@ -93,34 +95,37 @@ class JobSubmission(RouteGroup):
             announced=content_length(headers),
         )
         self.metrics.ingest_bytes.inc(len(body))
-        traceparent = raw_value(headers, b"traceparent").decode("latin-1")
         return Submission(
             job_type=job_type,
             tenant=tenant,
             idempotency_key=idempotency_key,
-            trace_id=trace_id_of(traceparent) or token_hex(16),
+            trace_id=trace_id,
             body=body,
         )
 
-    def _job_type(self, headers: RawHeaders) -> str:
+    def _job_type(self, headers: RawHeaders, ids: dict[str, str]) -> str:
         job_type = text_value(headers, JOB_TYPE)
         if job_type is None:
             message = f"header {JOB_TYPE} is missing or empty"
             raise fail(FailureCode.VALIDATION_MISSING_FIELD, message, field=JOB_TYPE)
+        ids["job_type"] = job_type
         if job_type not in self.job_types:
             message = f"job type {job_type!r} is not configured"
             raise fail(FailureCode.VALIDATION_UNSUPPORTED_JOB_TYPE, message)
         return job_type
 
     @contextmanager
-    def _measured(self) -> Iterator["_Tally"]:
+    def _measured(self, ids: dict[str, str]) -> Iterator["_Tally"]:
         tally, started = _Tally(), perf_counter()
         try:
             yield tally
         except FetchBoxError as error:
             tally.result = result_of(error.failure.code)
+            if error.job_id is not None:
+                ids["job_id"] = error.job_id
             if error.failure.code is FailureCode.SYSTEM_QUEUE_UNAVAILABLE:
-                self.metrics.publish_failures.labels(streams.TASKS).inc()
+                topic = error.failure.context.get("topic", streams.TASKS)
+                self.metrics.publish_failures.labels(topic).inc()
             raise
         finally:
             self.metrics.ingest_jobs.labels(tally.result, tally.job_type).inc()

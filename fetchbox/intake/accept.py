@@ -57,6 +57,7 @@ class Receipt:
     job_id: str
     manifest_key: str
     resource_count: int
+    tenant: str
     is_repeat: bool
 
 
@@ -140,6 +141,7 @@ class Intake:
             job_id=found.job_id,
             manifest_key=found.manifest_key,
             resource_count=found.resource_count,
+            tenant=request.tenant,
             is_repeat=True,
         )
 
@@ -153,6 +155,7 @@ class Intake:
             job_id=job.job_id,
             manifest_key=job.manifest_key,
             resource_count=job.resource_count,
+            tenant=job.tenant,
             is_repeat=False,
         )
 

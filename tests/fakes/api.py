@@ -12,7 +12,13 @@ from fetchbox.telemetry.metrics import Metrics
 from tests.fakes.broker import FakeBroker
 
 JOB_ID = "0198c1c5-3c1e-7d0a-9f6b-2f6f3b1c9a10"
-RECEIPT = Receipt(job_id=JOB_ID, manifest_key=f"s3://b/{JOB_ID}", resource_count=3, is_repeat=False)
+RECEIPT = Receipt(
+    job_id=JOB_ID,
+    manifest_key=f"s3://b/{JOB_ID}",
+    resource_count=3,
+    tenant="resolved",
+    is_repeat=False,
+)
 
 
 @dataclass

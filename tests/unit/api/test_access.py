@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from fetchbox.model.failure import FailureCode, fail
 from tests.fakes.api import JOB_ID, FakeIntake
 from tests.fakes.asgi import AsgiClient, Headers
 from tests.fakes.meter import Meter
@@ -66,11 +67,44 @@ async def test_each_request_is_logged_once_with_its_ids_and_no_secrets(
         "request_id": "r-1",
         "job_id": JOB_ID,
         "job_type": "default",
-        "tenant": "acme",
+        "tenant": "resolved",
     }
     assert expected.items() <= line.items()
     assert line["duration_ms"] > 0
     assert "hunter2" not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        pytest.param({"Content-Type": ""}, {"trace_id"}, id="content-type"),
+        pytest.param({"X-Fetchbox-Job-Type": "x"}, {"trace_id", "job_type"}, id="job-type"),
+        pytest.param({"Content-Encoding": "br"}, {"trace_id", "job_type", "tenant"}, id="encoding"),
+    ],
+)
+async def test_a_refused_request_is_logged_with_what_is_known_of_it(
+    client: AsgiClient, caplog: pytest.LogCaptureFixture, changes: Headers, known: set[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    await client.post("/jobs", {**GOOD, **changes}, b"{}")
+
+    (line,) = access_log(caplog)
+    assert line.keys() & {"job_id", "trace_id", "job_type", "tenant"} == known
+
+
+async def test_a_job_that_could_not_be_queued_is_named_in_the_log(
+    client: AsgiClient, intake: FakeIntake, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    error = fail(FailureCode.SYSTEM_QUEUE_UNAVAILABLE, "away")
+    error.job_id = JOB_ID
+    intake.fail_next(error)
+    await client.post("/jobs", GOOD, b"{}")
+
+    (line,) = access_log(caplog)
+    (cause,) = [vars(record) for record in caplog.records if record.message == "request failed"]
+    for each in (line, cause):
+        assert (each["job_id"], each["job_type"], each["tenant"]) == (JOB_ID, "default", "acme")
 
 
 async def test_unexpected_failure_is_logged_with_its_cause(

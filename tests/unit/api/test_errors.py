@@ -75,6 +75,11 @@ def test_client_mistake_shows_its_facts_with_numbers_as_numbers() -> None:
     }
 
 
+def test_a_version_that_looks_like_a_number_stays_text() -> None:
+    cause = failure(FailureCode.VALIDATION_UNSUPPORTED_VERSION, "no", actual="2")
+    assert shown(FetchBoxError(cause))["error"]["details"]["actual"] == "2"
+
+
 def test_own_trouble_shows_its_code_and_the_job_only() -> None:
     cause = failure(FailureCode.SYSTEM_QUEUE_UNAVAILABLE, "broker is away", host="10.0.0.7")
     assert shown(FetchBoxError(cause, job_id="j-1")) == {

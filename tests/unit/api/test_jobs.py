@@ -270,6 +270,15 @@ async def test_failure_of_intake_is_answered_and_counted(
     assert meter.growth(name, result=result, job_type="default") == 1
 
 
+@pytest.mark.parametrize("topic", ["jobs.status", "jobs.tasks"])
+async def test_publish_given_up_on_is_counted_by_its_topic(
+    client: AsgiClient, intake: FakeIntake, meter: Meter, topic: str
+) -> None:
+    intake.fail_next(fail(FailureCode.SYSTEM_QUEUE_UNAVAILABLE, "away", topic=topic))
+    await client.post("/jobs", GOOD, BODY)
+    assert meter.growth("fetchbox_publish_failures_total", stream=topic) == 1
+
+
 async def test_job_that_exists_is_named_in_the_error(
     client: AsgiClient, intake: FakeIntake
 ) -> None:
