@@ -9,25 +9,28 @@ import pytest
 
 from fetchbox.ledger.port import LedgerError
 from fetchbox.telemetry.metrics import Metrics
-from fetchbox.tracking.prune import INTERVAL_S, Pruner
+from fetchbox.tracking.prune import GAUGES_S, Pruner
 from tests.fakes.ledger import DAY_MS, KEEP_ALL, NOW, FlakyLedger, make_job
 from tests.fakes.meter import Meter
 
 
 @dataclass
 class Round:
-    """A pruner whose hours pass when the test says so."""
+    """A pruner whose time passes when the test says so: `minutes` of it, then none."""
 
     ledger: FlakyLedger
     now_ms: int = NOW
     metrics: Metrics = field(default_factory=Metrics)
     delays: list[float] = field(default_factory=list)
-    hour: asyncio.Event = field(default_factory=asyncio.Event)
+    minutes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     async def pause(self, delay_s: float) -> None:
         self.delays.append(delay_s)
-        await self.hour.wait()
-        self.hour.clear()
+        await self.minutes.acquire()
+
+    def pass_minutes(self, count: int) -> None:
+        for _ in range(count):
+            self.minutes.release()
 
     @property
     def pruner(self) -> Pruner:
@@ -79,11 +82,29 @@ async def test_pruning_happens_at_start_and_every_hour(turn: Round) -> None:
         assert await turn.ledger.get("j-1") is not None
 
         turn.now_ms = NOW + 40 * DAY_MS
-        turn.hour.set()
-        await turn.rounds(2)
+        turn.pass_minutes(59)
+        await turn.rounds(60)
+        assert await turn.ledger.get("j-1") is not None
+        turn.pass_minutes(1)
+        await turn.rounds(61)
         assert await turn.ledger.get("j-1") is None
         stop.set()
-    assert turn.delays == [INTERVAL_S, INTERVAL_S]
+    assert set(turn.delays) == {GAUGES_S}
+
+
+async def test_gauges_follow_within_a_minute(turn: Round) -> None:
+    meter = Meter(turn.metrics.registry)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(turn.pruner.run(stop))
+        await turn.rounds(1)
+        assert meter.growth("fetchbox_ledger_jobs") == 0
+
+        await turn.ledger.create_job(make_job())
+        turn.pass_minutes(1)
+        await turn.rounds(2)
+        assert meter.growth("fetchbox_ledger_jobs") == 1
+        stop.set()
 
 
 async def test_failure_waits_for_the_next_round(
@@ -95,4 +116,4 @@ async def test_failure_waits_for_the_next_round(
         tasks.create_task(turn.pruner.run(stop))
         await turn.rounds(1)
         stop.set()
-    assert "ledger could not be pruned" in caplog.messages
+    assert "upkeep of the ledger failed" in caplog.messages
