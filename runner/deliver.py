@@ -23,15 +23,23 @@ def keep_logs(logs: Path, artifacts: Path) -> None:
 
 def deliver(artifacts: Path, target: Path) -> str:
     """Copy everything and say where it is; the sentinel goes last."""
-    if not os.access(target, os.W_OK):
+    try:
+        _copy(artifacts, target)
+    except OSError as error:
         return (
-            f"results: {target} is not writable for user {os.getuid()}; copy them with\n"
-            f"  docker cp {os.uname().nodename}:{artifacts}/. artifacts/"
+            f"results: user {os.getuid()} cannot write to {target} ({error.strerror or error});"
+            f" copy them with\n  docker cp {os.uname().nodename}:{artifacts}/. artifacts/"
         )
+    return "results: in artifacts/"
+
+
+def _copy(artifacts: Path, target: Path) -> None:
     (target / SENTINEL).unlink(missing_ok=True)
     for old in ("tests", "services", "logs"):
         shutil.rmtree(target / old, ignore_errors=True)
-    shutil.copytree(artifacts, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(SENTINEL))
-    if (artifacts / SENTINEL).exists():
-        shutil.copy2(artifacts / SENTINEL, target / SENTINEL)
-    return "results: in artifacts/"
+    for path in sorted(artifacts.iterdir(), key=lambda path: path.name == SENTINEL):
+        if path.is_dir():
+            shutil.copytree(path, target / path.name, dirs_exist_ok=True)
+        else:
+            (target / path.name).unlink(missing_ok=True)
+            shutil.copyfile(path, target / path.name)
