@@ -119,6 +119,14 @@ def intake_policy(settings: Settings) -> IntakePolicy:
     )
 
 
+def _window(settings: Settings) -> int:
+    """Read ahead enough to keep the slots full, and past one whole job that waits for its cap."""
+    window = READ_AHEAD * settings.worker.max_inflight_tasks
+    if any(each.max_parallel_downloads for each in handler_configs(settings).values()):
+        window += settings.server.max_resources_per_manifest
+    return window
+
+
 def worker_policy(settings: Settings, worker_id: str) -> WorkerPolicy:
     """Return the settings of a worker."""
     worker = settings.worker
@@ -129,7 +137,7 @@ def worker_policy(settings: Settings, worker_id: str) -> WorkerPolicy:
         publish_retry=publish_retry(settings),
         default_prefix=settings.storage.default_prefix,
         max_inflight=worker.max_inflight_tasks,
-        window=settings.iggy.batch_size or READ_AHEAD * worker.max_inflight_tasks,
+        window=settings.iggy.batch_size or _window(settings),
         download_retry_limit=worker.download_retry_limit,
         storage_retry_limit=worker.storage_retry_limit,
         retry_backoff_ms=worker.retry_backoff_ms,

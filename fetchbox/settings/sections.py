@@ -113,7 +113,9 @@ class IggySection(Section):
     client_secret: Secret = Field(None, description="its password; also from IGGY_CLIENT_SECRET")
     stream: Name = Field("fetchbox", description="stream that holds the topics")
     batch_size: Count | None = Field(
-        None, description="read-ahead per partition; none = 4 x worker.max_inflight_tasks"
+        None,
+        description="read-ahead per partition; none = 4 x worker.max_inflight_tasks,"
+        " and max_resources_per_manifest more where a job type has a cap",
     )
     max_retries: Count = Field(3, description="attempts of a publish in total")
     base_backoff_ms: Millis = Field(200, description="wait after the first failed publish")

@@ -65,6 +65,13 @@ def test_read_ahead_follows_the_tasks_in_flight_unless_said(tmp_path: Path) -> N
     assert derived.worker_policy(said, "w").window == 25
 
 
+def test_read_ahead_reaches_past_one_whole_capped_job(tmp_path: Path) -> None:
+    capped = "[handlers.art.options]\nmax_parallel_downloads = 2\n"
+    limit = "[server]\nmax_resources_per_manifest = 300\n"
+    assert derived.worker_policy(load(tmp_path, capped), "w").window == 128 + 1000
+    assert derived.worker_policy(load(tmp_path, capped + limit), "w").window == 128 + 300
+
+
 def test_worker_takes_its_figures_from_its_section(tmp_path: Path) -> None:
     text = (
         "[worker]\ndownload_retry_limit = 4\nstorage_retry_limit = 5\nretry_backoff_ms = 6\n"

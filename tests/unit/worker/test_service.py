@@ -192,6 +192,24 @@ async def test_cap_of_a_job_type_leaves_the_other_slots_to_others(plant: Plant) 
     assert plant.fetcher.most["art.test"] == 2
 
 
+@pytest.mark.parametrize(
+    ("window", "passed"),
+    [pytest.param(11, ["x"], id="reaches-past-it"), pytest.param(10, [], id="ends-within-it")],
+)
+async def test_capped_job_holds_up_its_partition_unless_the_window_reaches_past_it(
+    plant: Plant, window: int, passed: list[str]
+) -> None:
+    plant.handlers["art"] = HandlerConfig(options={"max_parallel_downloads": 1})
+    plant.fetcher.gate.clear()
+    await plant.queue(*TEN, job_type="art", host="art.test")
+    await plant.queue("x", host="plain.test")
+    async with plant.working(window=window):
+        assert plant.fetcher.running["plain.test"] == len(passed)
+        plant.fetcher.gate.set()
+        await everything_that_can_run()
+    assert len(plant.stored) == 11
+
+
 async def test_window_bounds_what_is_taken_in(plant: Plant) -> None:
     plant.fetcher.gate.clear()
     await plant.queue(*TEN)
