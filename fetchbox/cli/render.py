@@ -25,6 +25,8 @@ _STYLES: Final = {
     "warn": "yellow",
     "error": "red",
 }
+#: Of a job's id.
+_ID_WIDTH: Final = 36
 _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 #: Fields of a log event that its line repeats already, or that every line would have.
 _OWN_FIELDS: Final = frozenset({"event", "worker_id", "job_type", "tenant"})
@@ -144,13 +146,13 @@ def show_dead_letters(entries: Sequence[DeadLetterAnswer], now: datetime) -> Non
     """Write two lines per dead letter: which resource, and why."""
     table = _table()
     table.add_column("PLACE", no_wrap=True)
-    table.add_column("JOB, RESOURCE", min_width=36, overflow="fold")
+    table.add_column("JOB, RESOURCE", no_wrap=True, min_width=_ID_WIDTH)
     table.add_column("WHY", overflow="fold")
     table.add_column("AGE", justify="right", no_wrap=True)
     for entry in entries:
         table.add_row(
             f"{entry.partition}:{entry.offset}",
-            Text(f"{plain(entry.job_id) or '-'}\n{plain(entry.resource_id)}"),
+            Text(f"{_folded(plain(entry.job_id)) or '-'}\n{_folded(plain(entry.resource_id))}"),
             Text(f"{plain(entry.code)}\n{plain(entry.message)}"),
             age(entry.failed_at, now),
         )
@@ -198,6 +200,11 @@ def _coloured(status: str) -> Text:
 def _counts(job: JobAnswer) -> str:
     done = f"{job.resource_completed} of {job.resource_total} completed"
     return f"{done}, {job.resource_failed} failed" if job.resource_failed else done
+
+
+def _folded(text: str) -> str:
+    """Break an id here: a column that may wrap takes from the others what it does not need."""
+    return "\n".join(text[at : at + _ID_WIDTH] for at in range(0, len(text), _ID_WIDTH))
 
 
 def _place(place: PlaceAnswer) -> str:

@@ -1,6 +1,7 @@
 """`fetchbox dlq`: list, replay, purge."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +47,7 @@ def test_list_fits_eighty_columns_and_obeys_no_control_characters(
     lines = ended.stdout.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].split()[:3] == ["1:7", JOB_ID, "DOWNLOAD_TOO_MANY_REDIRECTS"]
+    assert re.fullmatch(r"[0-9]+d", lines[1].split()[3])
     assert lines[2].split()[0] == "cover.jpg"
     assert "\x1b" not in ended.stdout
     assert "\\x1b[31m" in "".join(line.strip() for line in lines)
