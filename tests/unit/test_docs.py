@@ -64,10 +64,9 @@ def test_routes_in_the_requirements_are_those_of_the_api() -> None:
     assert shown == there
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/failures.md", "docs/architecture.md"])
-def test_commands_that_are_shown_exist(name: str) -> None:
-    lines = re.findall(r"(?:^|`)fetchbox ([a-z -]+)", (ROOT / name).read_text(), re.MULTILINE)
-    assert lines
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_are_shown_exist(path: Path) -> None:
+    lines = re.findall(r"(?:^|`|\$ )fetchbox ([a-z -]+)", path.read_text(), re.MULTILINE)
     assert [line for line in lines if not _is_command(line.split())] == []
 
 
