@@ -1,0 +1,107 @@
+"""What a load run looks at, made up: the service, the broker, the machine and the upstream."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fetchbox.wire import jobs_pb2 as pb
+from runner.host import Host
+from tests.fakes.load_api import FakeLoadApi
+from tests.fakes.virtual_loop import virtual_loop
+from tests.load.events import EventsAwayError
+from tests.load.meters import Reading, Senses
+
+TENANT = "load-test"
+WALL_MS = 1_700_000_000_000.0
+
+
+def wall_ms() -> float:
+    """Return a wall clock that goes as the loop does."""
+    return WALL_MS + virtual_loop().now * 1e3
+
+
+@dataclass(kw_only=True)
+class FakeSenses:
+    """The levers are fields."""
+
+    api: FakeLoadApi
+    cpu_pressure: float = 5.0
+    upstream_s: float | None = 0.001
+    #: CPU this process uses, in cores.
+    own_cores: float = 0.1
+    #: How long after it was sent a resource is stored.
+    stored_after_s: float = 0.2
+    is_away: bool = False
+
+    def senses(self) -> Senses:
+        """Return them as a run takes them."""
+        return Senses(
+            meter=_Meter(self),
+            events=_Events(self),
+            host=lambda: Host(cpu_pressure=self.cpu_pressure),
+            own_cpu_s=lambda: virtual_loop().now * self.own_cores,
+            ask_upstream=self._ask_upstream,
+            tenant=TENANT,
+        )
+
+    async def _ask_upstream(self) -> float | None:
+        await asyncio.sleep(self.upstream_s or 0)
+        return self.upstream_s
+
+    def ended(self) -> list[tuple[str, int, float, str]]:
+        """Return job, resource, time and event of all that has ended by now."""
+        before_s = virtual_loop().now - self.stored_after_s
+        return [
+            (
+                f"job-{order.number}",
+                n,
+                at_s + self.stored_after_s,
+                "task.failed" if each.fault else "task.completed",
+            )
+            for at_s, order in self.api.seen
+            if at_s <= before_s
+            for n, each in enumerate(order.wanted)
+        ]
+
+
+@dataclass(frozen=True)
+class _Meter:
+    """Counters that follow from what was sent."""
+
+    senses: FakeSenses
+
+    async def read(self) -> Reading | None:
+        if self.senses.is_away:
+            return None
+        return Reading(ended=len(self.senses.ended()), api_cpu_s=virtual_loop().now * 0.3)
+
+
+@dataclass
+class _Events:
+    """Every end once, when its time has come."""
+
+    senses: FakeSenses
+    told: int = 0
+
+    async def skip(self) -> None:
+        """Nothing is there before the run."""
+
+    async def read(self) -> Sequence[bytes]:
+        if self.senses.is_away:
+            raise EventsAwayError
+        ended = self.senses.ended()
+        new, self.told = ended[self.told :], len(ended)
+        return [_event(*each) for each in new]
+
+    async def lag(self) -> int:
+        sent = sum(len(order.wanted) for _, order in self.senses.api.seen)
+        return sent - len(self.senses.ended())
+
+
+def _event(job_id: str, resource: int, at_s: float, event: str) -> bytes:
+    return pb.JobLog(
+        job_id=job_id,
+        resource_id=str(resource),
+        timestamp_ms=round(WALL_MS + at_s * 1e3),
+        fields={"event": event, "tenant": TENANT, "duration_ms": "20"},
+    ).SerializeToString()

@@ -1,0 +1,237 @@
+"""How the service, this generator and the machine stand: read once a second during a run.
+
+Counters of the service come from its own /metrics; what nobody tells is None: `not measured`.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import aiohttp
+
+from runner.host import Host, look_at_host
+from tests.common.metrics import Sample as Line
+from tests.common.metrics import parse, total
+from tests.load.events import Events, EventsAwayError, count_events
+from tests.load.histogram import Histogram
+from tests.load.plan import Wanted
+from tests.load.tally import Tally
+from tests.load.upstream import Upstream
+
+SCRAPE_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Counters of the whole service at one moment; CPU in seconds so far."""
+
+    ended: float = 0
+    downloaded_bytes: float = 0
+    failed_attempts: float = 0
+    dead_letters: float = 0
+    in_flight: float = 0
+    api_cpu_s: float = 0
+    api_rss_bytes: float = 0
+    worker_cpu_s: float = 0
+    worker_rss_bytes: float = 0
+
+
+class Meter(Protocol):
+    """Whoever reads the service."""
+
+    async def read(self) -> Reading | None:
+        """Return what it tells now; None when it does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpMeter:
+    """Scrapes every process of the service."""
+
+    session: aiohttp.ClientSession
+    api: Sequence[str]
+    workers: Sequence[str]
+
+    async def read(self) -> Reading | None:
+        """See `Meter`."""
+        try:
+            async with asyncio.timeout(SCRAPE_S):
+                api = [line for url in self.api for line in await self._scrape(url)]
+                workers = [line for url in self.workers for line in await self._scrape(url)]
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return None
+        return Reading(
+            ended=total(workers, "fetchbox_worker_tasks_total"),
+            downloaded_bytes=total(workers, "fetchbox_worker_download_bytes_total"),
+            failed_attempts=total(workers, "fetchbox_worker_download_failures_total"),
+            dead_letters=total(workers, "fetchbox_worker_dlq_total"),
+            in_flight=total(workers, "fetchbox_worker_tasks_inflight"),
+            api_cpu_s=total(api, "process_cpu_seconds_total"),
+            api_rss_bytes=total(api, "process_resident_memory_bytes"),
+            worker_cpu_s=total(workers, "process_cpu_seconds_total"),
+            worker_rss_bytes=total(workers, "process_resident_memory_bytes"),
+        )
+
+    async def _scrape(self, url: str) -> list[Line]:
+        async with self.session.get(f"{url}/metrics", raise_for_status=True) as response:
+            return parse(await response.text())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One second of a run. Rates are per second, CPU in cores, None is not measured."""
+
+    at_s: float
+    sent: int
+    accepted: int
+    open: int
+    backlog: int
+    lag: int | None
+    accept_p50_ms: float
+    accept_p99_ms: float
+    sent_per_s: float
+    ended_per_s: float | None = None
+    bytes_per_s: float | None = None
+    in_flight: float | None = None
+    retries: int = 0
+    dead_letters: float | None = None
+    api_cpu: float | None = None
+    worker_cpu: float | None = None
+    generator_cpu: float = 0
+    api_rss_bytes: float | None = None
+    worker_rss_bytes: float | None = None
+    upstream_ms: float | None = None
+    cpu_pressure: float | None = None
+    io_pressure: float | None = None
+    memory_pressure: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return the fields, rounded."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {key: round(v, 3) if isinstance(v, float) else v for key, v in values.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Senses:
+    """All that a run can look at; tests put their own in."""
+
+    meter: Meter
+    events: Events
+    host: Callable[[], Host]
+    #: CPU seconds of this process so far.
+    own_cpu_s: Callable[[], float]
+    #: Seconds that one small body takes from the upstream; None when it does not come.
+    ask_upstream: Callable[[], Awaitable[float | None]]
+    tenant: str
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """Looks at everything and tells what has changed since it looked last."""
+
+    senses: Senses
+    tally: Tally
+    begun: float
+    before: Reading | None = None
+    own_before_s: float = 0.0
+    looked_s: float = 0.0
+    sent_before: int = 0
+    shown_second: int = 0
+    first: Reading | None = None
+
+    async def begin(self) -> None:
+        """Look for the first time."""
+        self.first = self.before = await self.senses.meter.read()
+        self.own_before_s = self.senses.own_cpu_s()
+
+    async def look(self) -> Sample:
+        """Take one sample."""
+        tally, senses = self.tally, self.senses
+        lag = await self._follow()
+        upstream_s = await senses.ask_upstream()
+        now = await senses.meter.read()
+        host = senses.host()
+        at_s = asyncio.get_running_loop().time() - self.begun
+        seconds = max(at_s - self.looked_s, 1e-3)
+        accept = self._accept_since()
+        sample = Sample(
+            at_s=at_s,
+            sent=tally.sent,
+            accepted=len(tally.jobs),
+            open=tally.open,
+            backlog=tally.backlog,
+            lag=lag,
+            accept_p50_ms=accept.percentile(50) * 1e3,
+            accept_p99_ms=accept.percentile(99) * 1e3,
+            sent_per_s=(tally.sent - self.sent_before) / seconds,
+            retries=tally.retries,
+            generator_cpu=(senses.own_cpu_s() - self.own_before_s) / seconds,
+            upstream_ms=None if upstream_s is None else upstream_s * 1e3,
+            cpu_pressure=host.cpu_pressure,
+            io_pressure=host.io_pressure,
+            memory_pressure=host.memory_pressure,
+        )
+        sample = replace(sample, **self._service(now, seconds))
+        self.looked_s, self.sent_before = at_s, tally.sent
+        self.own_before_s = senses.own_cpu_s()
+        return sample
+
+    async def _follow(self) -> int | None:
+        """Count the events there are; a broker that is away for a moment tells them later."""
+        events = self.senses.events
+        try:
+            count_events(await events.read(), self.senses.tenant, self.tally)
+            return await events.lag()
+        except EventsAwayError:
+            return None
+
+    def _accept_since(self) -> Histogram:
+        """Return the latencies of the newest seconds that have answers and were not shown."""
+        merged = Histogram()
+        newest = max(self.tally.by_second, default=0)
+        for second in range(min(self.shown_second, newest), newest + 1):
+            if second in self.tally.by_second:
+                merged.merge(self.tally.by_second[second])
+        self.shown_second = newest
+        return merged
+
+    def _service(self, now: Reading | None, seconds: float) -> dict[str, Any]:
+        before, self.before = self.before, now
+        if now is None or before is None or self.first is None:
+            return {}
+        return {
+            "ended_per_s": (now.ended - before.ended) / seconds,
+            "bytes_per_s": (now.downloaded_bytes - before.downloaded_bytes) / seconds,
+            "in_flight": now.in_flight,
+            "dead_letters": now.dead_letters - self.first.dead_letters,
+            "api_cpu": (now.api_cpu_s - before.api_cpu_s) / seconds,
+            "worker_cpu": (now.worker_cpu_s - before.worker_cpu_s) / seconds,
+            "api_rss_bytes": now.api_rss_bytes,
+            "worker_rss_bytes": now.worker_rss_bytes,
+        }
+
+
+def own_cpu_s() -> float:
+    """Return the CPU seconds of this process and its threads."""
+    return time.process_time()
+
+
+async def seconds_for_a_body(session: aiohttp.ClientSession, upstream: Upstream) -> float | None:
+    """Fetch one small body from the upstream."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    url = upstream.url(Wanted(size=1), f"probe-{begun:.3f}")
+    try:
+        async with asyncio.timeout(SCRAPE_S), session.get(url, raise_for_status=True) as response:
+            await response.read()
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return None
+    return loop.time() - begun
+
+
+def host_of(environment: Mapping[str, str], folder: Path) -> Callable[[], Host]:
+    """Return the look at this machine."""
+    return lambda: look_at_host(environment, folder)
