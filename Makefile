@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
+.PHONY: help load bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,6 +106,11 @@ up: $(INSTALLED) ## keep an embedded stack running and print its addresses
 # What a script of compose/ is told. E2E_ARGS follows `python -m runner test` in the container.
 COMPOSE_ENV = STACK='$(STACK)' IMAGES='$(IMAGES)' KEEP='$(KEEP)' BROKER='$(BROKER)' WORKERS='$(WORKERS)' \
 	SHUFFLE='$(SHUFFLE)' ARGS='$(ARGS)' E2E_ARGS='$(strip --workers $(WORKERS) $(SHUFFLED) $(if $(ARGS),-- $(ARGS)))'
+
+# RATE=10 DURATION=30 RESOURCES=5 SIZE=20kB STAGES= PROXIED=0 ERRORS=0 and the rest of `scripts/load_test.py --help`
+# are read from the environment, where make puts what stands on its command line.
+load: $(INSTALLED) ## send a load and judge it: RATE=10 DURATION=30 SIZE=20kB STAGES=ramp|spike|soak ...
+	@$(BIN)/python scripts/load_test.py $(ARGS)
 
 bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
 	@$(BIN)/python -m tests.load.bench $(ARGS)

@@ -79,7 +79,7 @@ class Histogram:
         return {"count": self.count} | {name: round(value, 3) for name, value in shown.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads; other programs find the rules in docs/testing.md."""
+        """Return what `from_json` reads; other programs find the rules in docs/load.md."""
         counts = {str(bucket): count for bucket, count in self.buckets()}
         return {
             "unit": "us",

@@ -1,0 +1,94 @@
+"""`make load`, `scripts/load_test.py`, `python -m tests.load`: a load, its files, a verdict."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+
+from runner.stacks.compose import ComposeStack
+from runner.stacks.embedded import EmbeddedStack
+from runner.stacks.given import GivenStack
+from runner.stacks.port import Place, Stack, StackError
+from tests.common.addresses import read_addresses
+from tests.load.arguments import ROOT, Wishes, read_wishes
+from tests.load.live import LiveView
+from tests.load.measuring import Measuring, NotMeasuredError, upstream_for
+from tests.load.page import page
+from tests.load.plan import WrongPlanError
+from tests.load.result import Result
+from tests.load.verdict import WrongLimitsError
+from tests.load.words import reading
+
+USAGE: Final = 2
+NOT_MEASURED: Final = 4
+INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a load and return the exit code of its verdict."""
+    signal.signal(signal.SIGTERM, _interrupt)  # the stack has to go along
+    try:
+        return _run(read_wishes(arguments, os.environ), Console())
+    except (WrongPlanError, WrongLimitsError) as error:
+        return _refuse(f"{error}", USAGE)
+    except (StackError, NotMeasuredError) as error:
+        return _refuse(f"nothing was measured: {error}", NOT_MEASURED)
+    except KeyboardInterrupt:
+        return _refuse("interrupted; what was started has been ended", INTERRUPTED)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _refuse(text: str, code: int) -> int:
+    print(f"load: {text}", file=sys.stderr)
+    return code
+
+
+def _stack(environment: Mapping[str, str], wishes: Wishes) -> Stack:
+    """Return the stack that the environment names, or one of our own."""
+    if environment.get("FETCHBOX_TEST_STACK") == "compose":
+        return ComposeStack(environment=environment)
+    if environment.get("FETCHBOX_TEST_API"):
+        return GivenStack(environment=environment)
+    place = Place(root=ROOT, artifacts=wishes.out.resolve(), cache=ROOT / ".cache")
+    return EmbeddedStack(place=place, environment=environment)
+
+
+def _run(wishes: Wishes, console: Console) -> int:
+    stack = _stack(os.environ, wishes)
+    with stack.running() as running:
+        addresses = read_addresses(running.addresses.environment())
+        console.print(f"stack: {stack.name}, broker: {addresses.broker.partition(':')[0]}")
+        is_own = isinstance(stack, EmbeddedStack)
+        with upstream_for(wishes, addresses, is_own=is_own) as upstream:
+            measuring = Measuring(
+                wishes=wishes,
+                addresses=addresses,
+                upstream=upstream,
+                view=LiveView(console=console, workload=wishes.workload),
+            )
+            result = asyncio.run(measuring.measure())
+    return _conclude(result, wishes, console)
+
+
+def _conclude(result: Result, wishes: Wishes, console: Console) -> int:
+    """Leave the files, say what they say."""
+    document = result.to_json()
+    result.write(wishes.out / "load.json")
+    report = wishes.out / "report.html"
+    report.write_text(page(document), encoding="utf-8")
+    console.print("", *reading(document), sep="\n", highlight=False, soft_wrap=True)
+    console.print(f"\nreport: {report}", highlight=False, soft_wrap=True)
+    verdict = result.judgement.verdict
+    console.print(f"{verdict}", style={"PASS": "green", "FAIL": "red"}.get(verdict, "yellow"))
+    return verdict.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The reading of a run: what its numbers say, in sentences. Made from load.json alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean, median
+from typing import Any, Final
+
+Document = Mapping[str, Any]
+
+#: Resources by which a queue may be longer at the end than at the begin and still be level.
+LEVEL: Final = 20
+_OPENING: Final = {
+    "PASS": "PASS: the service kept its promises, and nothing is lost.",
+    "FAIL": "FAIL: the service lost something, or was worse than promised.",
+    "INVALID": "INVALID: these numbers say nothing about the service, as something else was the"
+    " limit.",
+}
+
+
+def reading(document: Document) -> list[str]:
+    """Return the sentences, the verdict first."""
+    reasons = document["reasons"]
+    lines = [_OPENING[document["verdict"]]]
+    lines += [f"- {each}" for key in ("breaches", "invalid", "missed") for each in reasons[key]]
+    lines += [
+        _sending(document),
+        _accept(document),
+        *_path(document),
+        _throughput(document),
+        *_resources(document),
+        _account(document),
+    ]
+    return lines
+
+
+def milliseconds(value: float) -> str:
+    """Write a time as a person would."""
+    if value >= 1000:
+        return f"{value / 1000:.2f} s"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def _sending(document: Document) -> str:
+    manifests = document["manifests"]
+    problems = manifests["problems"]
+    refused = ", ".join(f"{count} x {what}" for what, count in problems.items())
+    return (
+        f"{manifests['planned']} manifests were due in {_span(document)};"
+        f" {manifests['sent']} left, {manifests['late']} of them late;"
+        f" {manifests['accepted']} were accepted{f', the others: {refused}' if refused else ''}."
+    )
+
+
+def _span(document: Document) -> str:
+    stages = document["workload"]["stages"]
+    seconds = sum(stage["seconds"] for stage in stages)
+    rates = sorted({rate for stage in stages for rate in (stage["begin"], stage["end"])})
+    shown = f"{rates[0]:g}" if len(rates) == 1 else f"{rates[0]:g} to {rates[-1]:g}"
+    return f"{seconds:g} s at {shown} per second"
+
+
+def _accept(document: Document) -> str:
+    accept = document["latencies"]["accept"]
+    return (
+        f"Half of them had their answer within {milliseconds(accept['p50_ms'])} of the planned"
+        f" instant, 99 of 100 within {milliseconds(accept['p99_ms'])}, the slowest in"
+        f" {milliseconds(accept['max_ms'])}."
+    )
+
+
+def _path(document: Document) -> Iterator[str]:
+    latencies = document["latencies"]
+    stored, whole = latencies["stored"], latencies["whole"]
+    if stored["count"]:
+        yield (
+            f"From there to the stored object it took {milliseconds(stored['p50_ms'])} (median)"
+            f" and {milliseconds(stored['p99_ms'])} (p99):"
+            f" {milliseconds(latencies['queued']['p50_ms'])}"
+            f" in the queue, {milliseconds(latencies['fetched']['p50_ms'])} to download and store."
+        )
+    if whole["count"]:
+        yield (
+            f"A client waited {milliseconds(whole['p50_ms'])} (median) and"
+            f" {milliseconds(whole['p99_ms'])} (p99) from the planned instant to the last report"
+            " about its job."
+        )
+
+
+def sending_samples(document: Document) -> Sequence[Mapping[str, Any]]:
+    """Return the samples of the time in which manifests were sent."""
+    end_s = document["seconds"]["sending"] + 1
+    return [sample for sample in document["samples"] if sample["at_s"] <= end_s]
+
+
+def queue_of(sample: Mapping[str, Any]) -> float:
+    """Return the lag of the workers' group; the backlog where the broker does not tell."""
+    return float(sample["backlog"] if sample["lag"] is None else sample["lag"])
+
+
+def _throughput(document: Document) -> str:
+    samples = sending_samples(document)
+    ended = [sample["ended_per_s"] for sample in samples if sample["ended_per_s"] is not None]
+    carried = [sample["bytes_per_s"] for sample in samples if sample["bytes_per_s"] is not None]
+    queue = [queue_of(sample) for sample in samples]
+    if not ended:
+        return "Throughput of the workers: not measured."
+    third = max(len(queue) // 3, 1)
+    grown = mean(queue[-third:]) - mean(queue[:third])
+    kept = grown <= max(LEVEL, 0.1 * mean(queue))
+    return (
+        f"Workers ended {median(ended):.1f} resources/s ({median(carried) / 1e6:.2f} MB/s,"
+        " medians);"
+        f" the queue held at most {max(queue):.0f} tasks"
+        + (" and kept level." if kept else f" and grew by {grown:.0f}: the workers fell behind.")
+    )
+
+
+def _resources(document: Document) -> Iterator[str]:
+    samples = sending_samples(document)
+    parts = []
+    for name, cpu, rss in (
+        ("the API", "api_cpu", "api_rss_bytes"),
+        ("the workers", "worker_cpu", "worker_rss_bytes"),
+    ):
+        cores = [sample[cpu] for sample in samples if sample[cpu] is not None]
+        sizes = [sample[rss] for sample in samples if sample[rss] is not None]
+        if cores:
+            parts.append(f"{name} {median(cores):.2f} cores and {max(sizes) / 1e6:.0f} MB")
+    own = median([sample["generator_cpu"] for sample in samples] or [0])
+    if parts:
+        yield f"In use were: {', '.join(parts)} (in sum), the generator {own:.2f} cores."
+    pressure = [sample["cpu_pressure"] for sample in samples if sample["cpu_pressure"] is not None]
+    if pressure:
+        yield f"Tasks on the machine waited for a CPU {median(pressure):.0f} % of the time (PSI)."
+    else:
+        yield "Pressure of the machine: not measured (no /proc/pressure here)."
+
+
+def _account(document: Document) -> str:
+    resources, account = document["resources"], document["account"]
+    return (
+        f"Account: {resources['accepted']} resources accepted = {account['stored']} stored +"
+        f" {account['failed']} failed, {account['objects']} objects,"
+        f" {account['digested']} compared by SHA-256, {resources['retries']} retries,"
+        f" {resources['repeats']} told twice; {len(account['breaches'])} breaches."
+    )
