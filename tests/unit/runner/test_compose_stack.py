@@ -26,7 +26,7 @@ def test_every_container_has_urls_in_the_same_order() -> None:
 
 @pytest.mark.parametrize(
     ("broker", "first"),
-    [("iggy://iggy:secret@iggy:8090", "iggy"), ("sqlite:////broker/broker.db", "upstream")],
+    [("iggy://iggy:secret@iggy:8090", "iggy"), ("sqlite:///broker/broker.db", "upstream")],
     ids=["Iggy", "SQLite"],
 )
 def test_a_broker_that_is_a_server_is_waited_for(broker: str, first: str) -> None:
