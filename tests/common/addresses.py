@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from runner.stacks.port import Addresses as Exported
 from runner.stacks.port import StackError
 
 #: Set where the stack has an operator token.
 TOKEN: Final = "FETCHBOX_TEST_OPERATOR_TOKEN"
+
+#: Of the pool `with-credentials`, as its URI has them and as a header would.
+PROXY_CREDENTIALS: Final = ("fetch:box", "ZmV0Y2g6Ym94")
 
 
 class StackUnknownError(Exception):
@@ -41,6 +45,13 @@ class Addresses:
     worker_supervisors: tuple[str, ...]
     artifacts: Path
     operator_token: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may show: keys, the token, the passwords of broker and proxies."""
+        broker = urlsplit(self.broker).password or ""
+        known = (self.s3_secret_key, self.operator_token, broker, *PROXY_CREDENTIALS)
+        return tuple(filter(None, known))
 
     @property
     def is_iggy(self) -> bool:

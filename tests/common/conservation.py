@@ -27,6 +27,7 @@ def check_conservation(context: TestContext) -> None:
     breaches = [breach for job in context.jobs for breach in _job_breaches(context, job)]
     breaches += _unmatched(context)
     breaches += error_lines(context)
+    breaches += secret_lines(context)
     assert not breaches, "conservation is broken:\n- " + "\n- ".join(breaches)
 
 
@@ -133,6 +134,13 @@ def error_lines(context: TestContext) -> list[str]:
         if str(event.get("level", "")).lower() in _ERRORS
         and not _is_expected(str(event), context.expected_errors)
     ]
+
+
+def secret_lines(context: TestContext) -> list[str]:
+    """Return where the services logged a credential of theirs while this test ran."""
+    secrets = context.stack.addresses.secrets
+    lines = context.stack.logs.lines(context.mark, secrets)
+    return [f"a credential in the log: {line[:800]}" for line in lines]
 
 
 def _is_expected(line: str, patterns: Sequence[str]) -> bool:
