@@ -6,6 +6,7 @@ encoded word, the form S3 itself uses; in a name, and in content headers, it has
 
 import base64
 import re
+from functools import lru_cache
 from typing import Final
 
 from fetchbox.storage.port import UploadOptions
@@ -41,6 +42,7 @@ def header_attributes(options: UploadOptions) -> dict[str, str]:
     return attributes
 
 
+@lru_cache(maxsize=256)
 def _header_name(name: str) -> str:
     return _NOT_TOKEN.sub("-", name.lower()).strip("-")
 

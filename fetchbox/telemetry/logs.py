@@ -55,6 +55,11 @@ def bind_ids(**ids: str) -> Iterator[None]:
         _ids.reset(token)
 
 
+def carry_ids(ids: Mapping[str, str]) -> None:
+    """Put ids on every line that the running task logs from now on; its context is its own."""
+    _ids.set({**_ids.get(), **ids})
+
+
 def configure_logging(level: str, stream: TextIO | None = None) -> None:
     """Send every record to `stream` (default stdout) as JSON. Call once, at start.
 

@@ -21,7 +21,7 @@ from fetchbox.model.proxies import ProxyPool
 from fetchbox.model.retry import RetryPolicy
 from fetchbox.model.task import DownloadTask
 from fetchbox.storage.port import Storage
-from fetchbox.telemetry.logs import bind_ids
+from fetchbox.telemetry.logs import carry_ids
 from fetchbox.telemetry.metrics import Metrics
 from fetchbox.telemetry.tracing import span
 from fetchbox.wire.codec import UndecodableError, decode_task
@@ -72,6 +72,15 @@ class WorkerPolicy:
     max_resource_bytes: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class _Delivery:
+    """A message that is being handled; until a slot is free it only waits."""
+
+    message: Message
+    handling: asyncio.Task[None] | None = None
+    is_running: bool = False
+
+
 class WorkerService:
     """One worker process's share of the group `workers`."""
 
@@ -107,8 +116,7 @@ class WorkerService:
         self._downloader = self._make_downloader()
         self._slots = asyncio.Semaphore(policy.max_inflight)
         self._caps: dict[str, asyncio.Semaphore] = {}
-        self._waiting: set[asyncio.Task[None]] = set()
-        self._running: set[asyncio.Task[None]] = set()
+        self._deliveries: set[_Delivery] = set()
         self._is_consuming = False
 
     def _make_downloader(self) -> Downloader:
@@ -149,15 +157,16 @@ class WorkerService:
             await stop.wait()
             self._is_consuming = False
             reading.cancel()
-            for task in self._waiting:
-                task.cancel()
+            for delivery in self._deliveries:
+                if not delivery.is_running and delivery.handling is not None:
+                    delivery.handling.cancel()
             await self._drain(reporting)
 
     async def _drain(self, reporting: asyncio.Task[None]) -> None:
         """Wait for running tasks, then for the last flush; what is left stays unsettled."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._policy.shutdown_timeout_ms / 1000
-        left = set(self._running)
+        left = {each.handling for each in self._deliveries if each.is_running and each.handling}
         if left:
             _, left = await asyncio.wait(left, timeout=deadline - clock())
         for task in left:
@@ -189,31 +198,33 @@ class WorkerService:
                 continue
             delay_s = _READ_AGAIN_S
             for message in messages:
-                started = tasks.create_task(self._take(message))
-                self._waiting.add(started)
-                started.add_done_callback(self._waiting.discard)
+                delivery = _Delivery(message)
+                self._deliveries.add(delivery)
+                delivery.handling = tasks.create_task(self._take(delivery))
 
-    async def _take(self, message: Message) -> None:
+    async def _take(self, delivery: "_Delivery") -> None:
         try:
-            task = decode_task(message.payload)
+            task = decode_task(delivery.message.payload)
+            if (cap := self._cap(task.job_type)) is None:
+                await self._in_slot(delivery, task)
+            else:
+                async with cap:
+                    await self._in_slot(delivery, task)
         except UndecodableError as error:
-            self._reporter.ended(self._undecodable(message, error))
-            return
-        if (cap := self._cap(task.job_type)) is None:
-            await self._in_slot(message, task)
-        else:
-            async with cap:
-                await self._in_slot(message, task)
+            self._reporter.ended(self._undecodable(delivery.message, error))
+        finally:
+            self._deliveries.discard(delivery)
 
-    async def _in_slot(self, message: Message, task: DownloadTask) -> None:
+    async def _in_slot(self, delivery: "_Delivery", task: DownloadTask) -> None:
         async with self._slots:
-            current = asyncio.current_task()
-            assert current is not None  # noqa: S101  # only tasks come here
-            self._begin(current, task)
+            delivery.is_running = True
+            self._ports.metrics.tasks_inflight.inc()
+            self._reporter.started(task)
             try:
-                await self._work(message, task)
+                await self._work(delivery.message, task)
             finally:
-                self._end(current, task)
+                self._ports.metrics.tasks_inflight.dec()
+                self._reporter.stopped(task)
 
     def _cap(self, job_type: str) -> asyncio.Semaphore | None:
         """Return the job type's own limit: taken first, so that waiting for it blocks no slot."""
@@ -222,22 +233,13 @@ class WorkerService:
             return None
         return self._caps.setdefault(job_type, asyncio.Semaphore(limit))
 
-    def _begin(self, current: asyncio.Task[None], task: DownloadTask) -> None:
-        self._waiting.discard(current)
-        self._running.add(current)
-        self._ports.metrics.tasks_inflight.inc()
-        self._reporter.started(task)
-
-    def _end(self, current: asyncio.Task[None], task: DownloadTask) -> None:
-        self._running.discard(current)
-        self._ports.metrics.tasks_inflight.dec()
-        self._reporter.stopped(task)
-
     async def _work(self, message: Message, task: DownloadTask) -> None:
         """Carry out one task; whatever happens becomes a report."""
         ids = {"job_id": task.job_id, "resource_id": task.resource_id}
-        more = {"job_type": task.job_type, "tenant": task.tenant, "trace_id": task.trace_id}
-        with bind_ids(**ids, **more), span("task", trace_id=task.trace_id, **ids):
+        carry_ids(
+            ids | {"job_type": task.job_type, "tenant": task.tenant, "trace_id": task.trace_id}
+        )
+        with span("task", trace_id=task.trace_id, **ids):
             _log.debug("task.claimed", extra=ids)
             try:
                 report = await self._carry_out(message, task)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fetchbox.telemetry.logs import LEVELS, bind_ids, configure_logging
+from fetchbox.telemetry.logs import LEVELS, bind_ids, carry_ids, configure_logging
 from tests.fakes.json_lines import Lines, json_lines
 
 
@@ -66,6 +66,22 @@ async def test_bound_ids_are_on_every_line_of_the_task_and_its_children(lines: L
         {"request_id": "r1", "job_id": None},
         {"request_id": None, "job_id": None},
     ]
+
+
+async def test_carried_ids_stay_with_their_task(lines: Lines) -> None:
+    log = logging.getLogger("fetchbox.x")
+
+    async def child() -> None:
+        carry_ids({"job_id": "j1"})
+        log.info("child")
+
+    with bind_ids(request_id="r1"):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+        child_line = lines.last()
+        log.info("parent")
+    assert (child_line["request_id"], child_line["job_id"]) == ("r1", "j1")
+    assert "job_id" not in lines.last()
 
 
 def test_ids_are_unbound_when_the_context_fails(lines: Lines) -> None:

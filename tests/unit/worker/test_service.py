@@ -214,7 +214,7 @@ async def test_window_bounds_what_is_taken_in(plant: Plant) -> None:
     plant.fetcher.gate.clear()
     await plant.queue(*TEN)
     async with plant.working(max_inflight=2, window=4) as worker:
-        assert len(worker._waiting) + len(worker._running) == 4
+        assert len(worker._deliveries) == 4
         plant.fetcher.gate.set()
         await everything_that_can_run()
 
