@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help load bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
+.PHONY: help load load-capacity bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,8 +109,16 @@ COMPOSE_ENV = STACK='$(STACK)' IMAGES='$(IMAGES)' KEEP='$(KEEP)' BROKER='$(BROKE
 
 # RATE=10 DURATION=30 RESOURCES=5 SIZE=20kB STAGES= PROXIED=0 ERRORS=0 and the rest of `scripts/load_test.py --help`
 # are read from the environment, where make puts what stands on its command line.
-load: $(INSTALLED) ## send a load and judge it: RATE=10 DURATION=30 SIZE=20kB STAGES=ramp|spike|soak ...
+ifeq ($(STACK),compose)
+load: ## send a load and judge it: RATE=10 DURATION=30 SIZE=20kB STAGES=ramp|spike|soak ...
+	@$(COMPOSE_ENV) sh compose/dev.sh load $(ARGS)
+else
+load: $(INSTALLED)
 	@$(BIN)/python scripts/load_test.py $(ARGS)
+endif
+
+load-capacity: $(INSTALLED) ## the highest rate the service sustains, found by its backlog; RATE= to begin with
+	@DURATION="$${DURATION:-10}" $(BIN)/python scripts/load_test.py --capacity $(ARGS)
 
 bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
 	@$(BIN)/python -m tests.load.bench $(ARGS)

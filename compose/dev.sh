@@ -1,6 +1,6 @@
 #!/bin/sh
 # The compose stack to work with: it stays up, with the code of this folder. Called by make.
-#   dev.sh up | shell [COMMAND...] | watch [PYTEST ARGUMENTS...] | logs [SERVICE...] | down
+#   dev.sh up | shell [COMMAND...] | watch [PYTEST ARGUMENTS...] | load [OPTIONS...] | logs [SERVICE...] | down
 # Takes the stack that `KEEP=1 make e2e` or an earlier call has left, else starts one of its own.
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,6 +38,12 @@ case $verb in
   up) start ;;
   shell) start; in_runner shell "$@" ;;
   watch) start; in_runner watch "$@" ;;
+  load)
+    start
+    # Results belong to the caller; what is not set here is not passed on.
+    RUNNER_UID=$(id -u) RUNNER_GID=$(id -g) compose run --rm --no-deps $([ -n "$terminal" ] || echo -T) \
+      -e RATE -e DURATION -e RESOURCES -e SIZE -e STAGES -e PROXIED -e ERRORS -e VERIFY -e DRAIN -e SEED -e OUT=/artifacts/load \
+      --entrypoint python3 runner -m tests.load "$@" ;;
   logs)
     [ -s $kept ] || { say 'no stack is up: make shell, or KEEP=1 make e2e STACK=compose'; exit 1; }
     . ./$kept
@@ -47,5 +53,5 @@ case $verb in
     . ./$kept
     compose --profile iggy down --volumes --remove-orphans --timeout 3
     rm -f $kept ;;
-  *) say "dev.sh: up, shell, watch, logs or down, not $verb"; exit 2 ;;
+  *) say "dev.sh: up, shell, watch, load, logs or down, not $verb"; exit 2 ;;
 esac

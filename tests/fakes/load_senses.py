@@ -31,6 +31,8 @@ class FakeSenses:
     own_cores: float = 0.1
     #: How long after it was sent a resource is stored.
     stored_after_s: float = 0.2
+    #: Resources the workers can end in a second, 0 = any number.
+    per_s: float = 0.0
     is_away: bool = False
 
     def senses(self) -> Senses:
@@ -50,18 +52,17 @@ class FakeSenses:
 
     def ended(self) -> list[tuple[str, int, float, str]]:
         """Return job, resource, time and event of all that has ended by now."""
-        before_s = virtual_loop().now - self.stored_after_s
-        return [
-            (
-                f"job-{order.number}",
-                n,
-                at_s + self.stored_after_s,
-                "task.failed" if each.fault else "task.completed",
-            )
-            for at_s, order in self.api.seen
-            if at_s <= before_s
-            for n, each in enumerate(order.wanted)
-        ]
+        now, free_s = virtual_loop().now, 0.0
+        ended: list[tuple[str, int, float, str]] = []
+        for at_s, order in self.api.seen:
+            for n, each in enumerate(order.wanted):
+                end_s = max(at_s + self.stored_after_s, free_s)
+                if end_s > now:
+                    return ended
+                free_s = end_s + (1 / self.per_s if self.per_s else 0)
+                event = "task.failed" if each.fault else "task.completed"
+                ended.append((f"job-{order.number}", n, end_s, event))
+        return ended
 
 
 @dataclass(frozen=True)

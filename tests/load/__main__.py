@@ -1,10 +1,12 @@
 """`make load`, `scripts/load_test.py`, `python -m tests.load`: a load, its files, a verdict."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rich.console import Console
@@ -15,12 +17,13 @@ from runner.stacks.given import GivenStack
 from runner.stacks.port import Place, Stack, StackError
 from tests.common.addresses import read_addresses
 from tests.load.arguments import ROOT, Wishes, read_wishes
+from tests.load.capacity import Step, best_of, conclusion, limit_of, search, step_of, to_json
 from tests.load.live import LiveView
 from tests.load.measuring import Measuring, NotMeasuredError, upstream_for
 from tests.load.page import page
-from tests.load.plan import WrongPlanError
+from tests.load.plan import Stage, WrongPlanError
 from tests.load.result import Result
-from tests.load.verdict import WrongLimitsError
+from tests.load.verdict import Verdict, WrongLimitsError
 from tests.load.words import reading
 
 USAGE: Final = 2
@@ -73,8 +76,43 @@ def _run(wishes: Wishes, console: Console) -> int:
                 upstream=upstream,
                 view=LiveView(console=console, workload=wishes.workload),
             )
+            if wishes.is_capacity:
+                steps = asyncio.run(_search(measuring, console))
+                return _conclude_capacity(steps, wishes, console)
             result = asyncio.run(measuring.measure())
     return _conclude(result, wishes, console)
+
+
+async def _search(measuring: Measuring, console: Console) -> list[Step]:
+    workload = measuring.wishes.workload
+    workers = len(measuring.addresses.worker_metrics)
+
+    async with measuring.prepared() as run:
+
+        async def attempt(rate: float) -> Step:
+            stage = Stage(seconds=workload.seconds, begin=rate, end=rate)
+            step = step_of(rate, await run(replace(workload, stages=[stage])), workers)
+            console.print(
+                f"{rate:8.1f} manifests/s: {step.why or 'sustained'}; {step.ended_per_s:.0f}"
+                f" resources/s, accept p99 {step.accept_p99_ms:.0f} ms",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return step
+
+        return await search(workload.peak_rate, attempt)
+
+
+def _conclude_capacity(steps: Sequence[Step], wishes: Wishes, console: Console) -> int:
+    wishes.out.mkdir(parents=True, exist_ok=True)
+    file = wishes.out / "capacity.json"
+    file.write_text(json.dumps({"steps": to_json(steps)}, indent=1) + "\n", encoding="utf-8")
+    lines = conclusion(steps, wishes.workload.resources)
+    console.print("", *lines, f"steps: {file}", sep="\n", highlight=False, soft_wrap=True)
+    limit = limit_of(steps)
+    if limit is not None and limit.is_invalid:
+        return Verdict.INVALID.exit_code
+    return Verdict.PASS.exit_code if best_of(steps) else Verdict.FAIL.exit_code
 
 
 def _conclude(result: Result, wishes: Wishes, console: Console) -> int:

@@ -32,6 +32,8 @@ class Wishes:
     #: URL of an origin that speaks as tests/load/floor; empty = one of the stack's or our own.
     upstream: str
     out: Path
+    #: Search the highest sustained rate, from RATE on, instead of sending one load.
+    is_capacity: bool
 
 
 def read_wishes(arguments: Sequence[str] | None, env: Mapping[str, str]) -> Wishes:
@@ -54,6 +56,7 @@ def read_wishes(arguments: Sequence[str] | None, env: Mapping[str, str]) -> Wish
             drain_s=float(given.drain),
             upstream=given.upstream.rstrip("/"),
             out=Path(given.out),
+            is_capacity=given.capacity,
         )
     except (WrongPlanError, WrongLimitsError):
         raise
@@ -101,6 +104,9 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", default=known, help=f"{text} ({default or 'none'})", metavar="..."
         )
+    parser.add_argument(
+        "--capacity", action="store_true", help="search the highest rate without growing backlog"
+    )
     return parser
 
 

@@ -5,10 +5,11 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,11 +22,11 @@ from tests.common.peers import Peers
 from tests.load.account import TERMINAL, Auditor, Snapshot, updated_ms
 from tests.load.arguments import ROOT, Wishes
 from tests.load.bucket import S3Bucket
-from tests.load.course import Runner
+from tests.load.course import Course, Runner
 from tests.load.events import EventsAwayError, events_of
 from tests.load.live import LiveView
 from tests.load.meters import HttpMeter, Senses, host_of, own_cpu_s, seconds_for_a_body
-from tests.load.plan import Order, Wanted
+from tests.load.plan import Order, Wanted, Workload
 from tests.load.result import Result, machine
 from tests.load.service import HttpApi
 from tests.load.tally import Tally
@@ -45,6 +46,9 @@ SETTLE_S: Final = 15.0
 GLANCE_S: Final = 0.2
 #: Threads of ours give the event loop back after this long; Python's 5 ms would make it late.
 SWITCH_S: Final = 0.0005
+
+
+Run = Callable[[Workload], Awaitable[Result]]
 
 
 class NotMeasuredError(Exception):
@@ -77,28 +81,50 @@ class Measuring:
 
     async def measure(self) -> Result:
         """Run, and look at what is left; raises NotMeasuredError."""
+        async with self.prepared() as run:
+            return await run(self.wishes.workload)
+
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[Run]:
+        """Connect, measure the upstream, warm up; the run may then be called more than once."""
         sys.setswitchinterval(SWITCH_S)
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar()
-        ) as session:
-            try:
-                return await self._measure(session)
-            except (aiohttp.ClientError, EventsAwayError, OSError) as error:
-                msg = f"{type(error).__name__}: {error}"
-                raise NotMeasuredError(msg) from error
+        try:
+            async with aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar()
+            ) as session:
+                yield await self._prepare(session)
+        except (aiohttp.ClientError, EventsAwayError, OSError) as error:
+            msg = f"{type(error).__name__}: {error}"
+            raise NotMeasuredError(msg) from error
 
-    async def _measure(self, session: aiohttp.ClientSession) -> Result:
+    async def _prepare(self, session: aiohttp.ClientSession) -> Run:
         workload = self.wishes.workload
-        api = self._api(session, f"load-{uuid.uuid4().hex[:12]}")
         ceiling = await measure_ceiling(session, self.upstream, workload)
         self._say_ceiling(ceiling)
         digests = {size: await self.upstream.digest(session, size) for size, _ in workload.sizes}
-        await self._warm(replace(api, tenant=f"{api.tenant}-warm"))
-        begun = datetime.now(UTC)
-        with self.view.showing():
-            course = await self._runner(session, api).run()
-        account = await self._account(api, course.tally, digests)
+        tenant = f"load-{uuid.uuid4().hex[:12]}"
+        await self._warm(self._api(session, f"{tenant}-warm"))
+        numbers = count(1)
+
+        async def run(workload: Workload) -> Result:
+            api = self._api(session, f"{tenant}-{next(numbers)}")
+            begun = datetime.now(UTC)
+            with self.view.showing():
+                course = await self._runner(session, api, workload).run()
+            account = await self._account(api, course.tally, digests)
+            return self._result(begun, workload, ceiling, course, account)
+
+        return run
+
+    def _result(
+        self,
+        begun: datetime,
+        workload: Workload,
+        ceiling: Ceiling,
+        course: Course,
+        account: Account,
+    ) -> Result:
         return Result(
             begun=begun.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             stack=self.addresses.stack,
@@ -123,7 +149,7 @@ class Measuring:
             upstream=self.upstream,
         )
 
-    def _runner(self, session: aiohttp.ClientSession, api: HttpApi) -> Runner:
+    def _runner(self, session: aiohttp.ClientSession, api: HttpApi, workload: Workload) -> Runner:
         senses = Senses(
             meter=HttpMeter(
                 session=session,
@@ -137,7 +163,7 @@ class Measuring:
             tenant=api.tenant,
         )
         return Runner(
-            workload=self.wishes.workload,
+            workload=workload,
             api=api,
             senses=senses,
             late_s=self.wishes.limits.valid.late_ms / 1e3,

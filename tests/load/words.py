@@ -96,6 +96,12 @@ def queue_of(sample: Mapping[str, Any]) -> float:
     return float(sample["backlog"] if sample["lag"] is None else sample["lag"])
 
 
+def grown_by(queue: Sequence[float]) -> float:
+    """Return how much longer a queue is in the last third of its time than in the first."""
+    third = max(len(queue) // 3, 1)
+    return mean(queue[-third:]) - mean(queue[:third]) if queue else 0.0
+
+
 def _throughput(document: Document) -> str:
     samples = sending_samples(document)
     ended = [sample["ended_per_s"] for sample in samples if sample["ended_per_s"] is not None]
@@ -103,8 +109,7 @@ def _throughput(document: Document) -> str:
     queue = [queue_of(sample) for sample in samples]
     if not ended:
         return "Throughput of the workers: not measured."
-    third = max(len(queue) // 3, 1)
-    grown = mean(queue[-third:]) - mean(queue[:third])
+    grown = grown_by(queue)
     kept = grown <= max(LEVEL, 0.1 * mean(queue))
     return (
         f"Workers ended {median(ended):.1f} resources/s ({median(carried) / 1e6:.2f} MB/s,"

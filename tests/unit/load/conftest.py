@@ -10,6 +10,7 @@ from tests.fakes.virtual_loop import run_virtually
 from tests.load.course import Course, Runner
 from tests.load.meters import Sample
 from tests.load.plan import Workload, sizes_of, stages_of
+from tests.load.result import Result, machine
 from tests.load.upstream import Ceiling
 from tests.load.verdict import Account, Evidence, Judgement, Limits, judge
 
@@ -34,9 +35,9 @@ class LoadRun:
         """The senses see what the API got."""
         self.senses = FakeSenses(api=self.api)
 
-    def course(self) -> Course:
-        """Run it."""
-        runner = Runner(
+    def runner(self) -> Runner:
+        """Return the run before it is run."""
+        return Runner(
             workload=self.workload,
             api=self.api,
             senses=self.senses.senses(),
@@ -45,7 +46,27 @@ class LoadRun:
             drain_s=self.drain_s,
             show=lambda sample, _: self.shown.append(sample),
         )
-        return run_virtually(runner.run())
+
+    def course(self) -> Course:
+        """Run it."""
+        return run_virtually(self.runner().run())
+
+    def result(self, course: Course) -> Result:
+        """Return what is left of a run; every job had its last report 300 ms after its 202."""
+        jobs = course.tally.jobs.items()
+        course.tally.completed({job_id: job.accepted_ms + 300 for job_id, job in jobs})
+        return Result(
+            begun="2026-01-02T03:04:05.678Z",
+            stack="embedded",
+            broker="sqlite",
+            upstream="static",
+            workload=self.workload,
+            limits=Limits.read(),
+            course=course,
+            ceiling=self.ceiling,
+            account=self.account,
+            machine=machine(),
+        )
 
     def evidence(self) -> Evidence:
         """Run it, and return what the verdict rests on."""

@@ -13,9 +13,8 @@ from rich.console import Console
 from tests.load.charts import linear, logarithmic
 from tests.load.live import LiveView, sparkline
 from tests.load.page import page
-from tests.load.result import Result, machine
-from tests.load.upstream import Ceiling
-from tests.load.verdict import Account, Limits
+from tests.load.result import Result
+from tests.load.verdict import Account
 from tests.load.words import milliseconds, reading
 from tests.unit.load.conftest import LoadRun
 
@@ -23,22 +22,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "load.md"
 
 
 def result_of(run: LoadRun) -> Result:
-    course = run.course()
-    course.tally.completed(
-        {job_id: job.accepted_ms + 300 for job_id, job in course.tally.jobs.items()}
-    )
-    return Result(
-        begun="2026-01-02T03:04:05.678Z",
-        stack="embedded",
-        broker="sqlite",
-        upstream="static",
-        workload=run.workload,
-        limits=Limits.read(),
-        course=course,
-        ceiling=Ceiling(requests_per_s=2000, bytes_per_s=4e7),
-        account=run.account,
-        machine=machine(),
-    )
+    return run.result(run.course())
 
 
 class Outline(HTMLParser):
