@@ -320,7 +320,7 @@ def test_command_on_an_iggy_that_is_away_ends_in_good_order(place: Place) -> Non
         pytest.param(
             {"FETCHBOX__HANDLERS__SHOP__HANDLER": "nowhere.Shop"},
             Exit.CONFIG,
-            "error: handlers.shop.handler = 'nowhere.Shop' cannot be imported",
+            "error: handlers.shop.handler = nowhere.Shop (from FETCHBOX__HANDLERS__SHOP__HANDLER)",
             id="handler-path",
         ),
         pytest.param(

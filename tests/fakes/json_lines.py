@@ -33,6 +33,8 @@ def json_lines() -> Iterator[Lines]:
     """Configure logging; put everything back afterwards."""
     loggers = [logging.getLogger(name) for name in _NAMES]
     before = [(each, each.handlers[:], each.level, each.propagate) for each in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.NOTSET)  # a server in an earlier test may have set its own
     opened = Lines()
     configure_logging("info", opened.stream)
     try:
