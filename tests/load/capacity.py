@@ -138,6 +138,9 @@ def conclusion(steps: Sequence[Step], resources: int) -> list[str]:
         lines.append(f"No limit was found in {len(steps)} steps: begin with a higher RATE.")
         return lines
     lines.append(f"At {limit.rate:.1f} manifests/s: {limit.why}.")
+    if limit.is_invalid:
+        lines.append("INVALID: that is not the service's limit, so the search ended there.")
+        return lines
     lines.append(
         f"What ran out first: {limit.exhausted}."
         if limit.exhausted

@@ -60,7 +60,8 @@ class Valid:
     upstream_share: float = 0.8
     upstream_ms: float = 250
     cpu_pressure: float = 60
-    io_pressure: float = 60
+    #: Not judged: an idle io_uring, such as that of Iggy, counts as waiting for I/O.
+    io_pressure: float = 100
     memory_pressure: float = 10
 
 

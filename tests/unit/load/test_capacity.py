@@ -82,7 +82,9 @@ def test_a_limit_that_is_not_the_service_ends_the_search_as_invalid() -> None:
     async def attempt(rate: float) -> Step:
         return replace(found, rate=rate)
 
-    assert len(run_virtually(search(10, attempt))) == 1
+    steps = run_virtually(search(10, attempt))
+    assert len(steps) == 1
+    assert conclusion(steps, 2)[-1].startswith("INVALID")
 
 
 SAMPLE = Sample(
