@@ -33,6 +33,8 @@ class FakeSenses:
     stored_after_s: float = 0.2
     #: Resources the workers can end in a second, 0 = any number.
     per_s: float = 0.0
+    #: Workers are stopped until then, in seconds of the loop.
+    stopped_until_s: float = 0.0
     is_away: bool = False
 
     def senses(self) -> Senses:
@@ -52,7 +54,7 @@ class FakeSenses:
 
     def ended(self) -> list[tuple[str, int, float, str]]:
         """Return job, resource, time and event of all that has ended by now."""
-        now, free_s = virtual_loop().now, 0.0
+        now, free_s = virtual_loop().now, self.stopped_until_s
         ended: list[tuple[str, int, float, str]] = []
         for at_s, order in self.api.seen:
             for n, each in enumerate(order.wanted):

@@ -18,6 +18,7 @@ from runner.stacks.port import Place, Stack, StackError
 from tests.common.addresses import read_addresses
 from tests.load.arguments import ROOT, Wishes, read_wishes
 from tests.load.capacity import Step, best_of, conclusion, limit_of, search, step_of, to_json
+from tests.load.drain import Outage, run_outage
 from tests.load.live import LiveView
 from tests.load.measuring import Measuring, NotMeasuredError, upstream_for
 from tests.load.page import page
@@ -79,8 +80,19 @@ def _run(wishes: Wishes, console: Console) -> int:
             if wishes.is_capacity:
                 steps = asyncio.run(_search(measuring, console))
                 return _conclude_capacity(steps, wishes, console)
+            if wishes.is_outage:
+                outage = asyncio.run(run_outage(measuring))
+                return _conclude_outage(outage, wishes, console)
             result = asyncio.run(measuring.measure())
     return _conclude(result, wishes, console)
+
+
+def _conclude_outage(outage: Outage, wishes: Wishes, console: Console) -> int:
+    code = _conclude(outage.result, wishes, console)
+    file = wishes.out / "drain.json"
+    file.write_text(json.dumps(outage.drain.to_json(), indent=1) + "\n", encoding="utf-8")
+    console.print(f"{outage.drain}", highlight=False, soft_wrap=True)
+    return code
 
 
 async def _search(measuring: Measuring, console: Console) -> list[Step]:

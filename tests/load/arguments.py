@@ -34,6 +34,8 @@ class Wishes:
     out: Path
     #: Search the highest sustained rate, from RATE on, instead of sending one load.
     is_capacity: bool
+    #: Send while the workers are stopped, start them, time the drain.
+    is_outage: bool
 
 
 def read_wishes(arguments: Sequence[str] | None, env: Mapping[str, str]) -> Wishes:
@@ -57,6 +59,7 @@ def read_wishes(arguments: Sequence[str] | None, env: Mapping[str, str]) -> Wish
             upstream=given.upstream.rstrip("/"),
             out=Path(given.out),
             is_capacity=given.capacity,
+            is_outage=given.outage,
         )
     except (WrongPlanError, WrongLimitsError):
         raise
@@ -106,6 +109,9 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         )
     parser.add_argument(
         "--capacity", action="store_true", help="search the highest rate without growing backlog"
+    )
+    parser.add_argument(
+        "--outage", action="store_true", help="send with the workers stopped, then time the drain"
     )
     return parser
 

@@ -1,7 +1,7 @@
 """The course of a run: send, look once a second, wait until the backlog is gone."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,6 +42,8 @@ class Runner:
     #: How long the backlog may take once everything is sent.
     drain_s: float
     show: Callable[[Sample, Tally], None]
+    #: What is to happen between the last answer and the wait for the backlog.
+    once_sent: Callable[[], Awaitable[None]] | None = None
     samples: list[Sample] = field(default_factory=list)
 
     async def run(self) -> Course:
@@ -60,6 +62,8 @@ class Runner:
             await sender.send(self.workload.orders())
             sent_s = loop.time() - begun
             feeling.cancel()
+            if self.once_sent is not None:
+                await self.once_sent()
             sent.set()
         return Course(tally=tally, samples=self.samples, sent_s=sent_s, ended_s=loop.time() - begun)
 

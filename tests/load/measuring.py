@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -48,7 +48,14 @@ GLANCE_S: Final = 0.2
 SWITCH_S: Final = 0.0005
 
 
-Run = Callable[[Workload], Awaitable[Result]]
+class Run(Protocol):
+    """A run that is prepared; each call is one of its own."""
+
+    def __call__(
+        self, workload: Workload, once_sent: Callable[[], Awaitable[None]] | None = None
+    ) -> Awaitable[Result]:
+        """Send, wait for the backlog, look at what is left."""
+        ...
 
 
 class NotMeasuredError(Exception):
@@ -107,11 +114,15 @@ class Measuring:
         await self._warm(self._api(session, f"{tenant}-warm"))
         numbers = count(1)
 
-        async def run(workload: Workload) -> Result:
+        async def run(
+            workload: Workload, once_sent: Callable[[], Awaitable[None]] | None = None
+        ) -> Result:
             api = self._api(session, f"{tenant}-{next(numbers)}")
             begun = datetime.now(UTC)
             with self.view.showing():
-                course = await self._runner(session, api, workload).run()
+                runner = self._runner(session, api, workload)
+                runner.once_sent = once_sent
+                course = await runner.run()
             account = await self._account(api, course.tally, digests)
             return self._result(begun, workload, ceiling, course, account)
 

@@ -213,6 +213,7 @@ class Watch:
 
     def _service(self, now: Reading | None, seconds: float) -> dict[str, Any]:
         before, self.before = self.before, now
+        self.first = self.first or now
         if now is None or before is None or self.first is None:
             return {}
         return {

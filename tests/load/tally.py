@@ -80,6 +80,8 @@ class Tally:
     retries: int = 0
     #: The same end told again: at least once is what the broker promises.
     repeats: int = 0
+    first_end_ms: int = 0
+    last_end_ms: int = 0
     latencies: Latencies = field(default_factory=Latencies)
     lateness: Histogram = field(default_factory=Histogram)
     loop_lag: Histogram = field(default_factory=Histogram)
@@ -118,6 +120,8 @@ class Tally:
             self.repeats += 1
             return
         job.ended.add(ended.resource_id)
+        self.first_end_ms = min(self.first_end_ms or ended.at_ms, ended.at_ms)
+        self.last_end_ms = max(self.last_end_ms, ended.at_ms)
         if not ended.is_stored:
             self.failed += 1
             return
