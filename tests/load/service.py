@@ -28,6 +28,25 @@ class JobTypes:
         return self.proxied if order.is_proxied else self.plain
 
 
+def headers_of(order: Order, tenant: str, job_types: JobTypes) -> dict[str, str]:
+    """Return the headers of a submission."""
+    return {
+        "Content-Type": "application/json",
+        "X-Fetchbox-Job-Type": job_types.of(order),
+        "X-Fetchbox-Tenant": tenant,
+    }
+
+
+def manifest_of(order: Order, tenant: str, upstream: Upstream) -> bytes:
+    """Return the body of a submission; resource n has the id `n`."""
+    resources = [
+        {"id": str(n), "url": upstream.url(each, f"{tenant}/{order.number}/{n}")}
+        for n, each in enumerate(order.wanted)
+    ]
+    made = {"manifest_version": "v1", "metadata": {"run": tenant}, "resources": resources}
+    return json.dumps(made).encode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApi:
     """POST /jobs and GET /operators/jobs, as one tenant that only this run uses."""
@@ -42,32 +61,18 @@ class HttpApi:
 
     async def submit(self, order: Order) -> Answer:
         """See `tests.load.sender.Api`."""
-        headers = {
-            "Content-Type": "application/json",
-            "X-Fetchbox-Job-Type": self.job_types.of(order),
-            "X-Fetchbox-Tenant": self.tenant,
-        }
         try:
             async with self.session.post(
                 f"{self.api}/jobs",
-                data=self.manifest(order),
-                headers=headers,
+                data=manifest_of(order, self.tenant, self.upstream),
+                headers=headers_of(order, self.tenant, self.job_types),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
             ) as response:
-                return _answer(response.status, await response.json(content_type=None))
+                return answer_of(response.status, await response.json(content_type=None))
         except TimeoutError:
             return Answer(problem=f"no answer in {TIMEOUT_S:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Answer(problem=type(error).__name__)
-
-    def manifest(self, order: Order) -> bytes:
-        """Return the body of a submission; resource n has the id `n`."""
-        resources = [
-            {"id": str(n), "url": self.upstream.url(each, f"{self.tenant}/{order.number}/{n}")}
-            for n, each in enumerate(order.wanted)
-        ]
-        made = {"manifest_version": "v1", "metadata": {"run": self.tenant}, "resources": resources}
-        return json.dumps(made).encode()
 
     async def jobs(self) -> AsyncIterator[Mapping[str, Any]]:
         """Yield every job of this run as the ledger has it."""
@@ -88,7 +93,8 @@ class HttpApi:
             query["cursor"] = page["next_cursor"]
 
 
-def _answer(status: int, said: Any) -> Answer:
+def answer_of(status: int, said: Any) -> Answer:
+    """Read what POST /jobs said."""
     if status == 202:
         return Answer(job_id=str(said["job_id"]))
     error = said.get("error") if isinstance(said, dict) else None
