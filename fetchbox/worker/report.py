@@ -27,7 +27,7 @@ from fetchbox.wire.codec import encode_dead_letter, encode_log, encode_status
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-#: Outcomes that make a flush due at once.
+#: Outcomes of one job that make a flush due at once.
 FLUSH_COUNT: Final = 100
 #: How many recent jobs are remembered as announced.
 _REMEMBERED_JOBS: Final = 10_000
@@ -75,7 +75,6 @@ class Reporter:
         self._clock = clock
         self._batches: dict[str, _JobBatch] = {}
         self._settling: list[Message] = []
-        self._gathered = 0
         self._running: Counter[str] = Counter()
         self._announced: dict[str, None] = {}
         self._due = asyncio.Event()
@@ -107,8 +106,7 @@ class Reporter:
         batch = self._batch(report.task)
         batch.logs.append(encode_log(report.log))
         batch.reports.append(report)
-        self._gathered += 1
-        if self._gathered >= FLUSH_COUNT or report.log.level >= LogLevel.WARN:
+        if len(batch.reports) >= FLUSH_COUNT or report.log.level >= LogLevel.WARN:
             self._due.set()
 
     def stopped(self, task: DownloadTask) -> None:
@@ -142,7 +140,7 @@ class Reporter:
         await self._flush(subscription)
 
     async def _flush(self, subscription: Subscription) -> None:
-        batches, self._batches, self._gathered = self._batches, {}, 0
+        batches, self._batches = self._batches, {}
         if batches:
             async with asyncio.TaskGroup() as tasks:
                 for job_id, batch in batches.items():
