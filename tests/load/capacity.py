@@ -54,7 +54,7 @@ async def search(first: float, attempt: Try) -> list[Step]:
             good = rate
         else:
             bad = rate
-        if step.is_invalid or (good and bad and bad - good <= PRECISION * good):
+        if good and bad and bad - good <= PRECISION * good:
             break
         rate = (good + bad) / 2 if bad else good * 2
     return steps
@@ -139,7 +139,7 @@ def conclusion(steps: Sequence[Step], resources: int) -> list[str]:
         return lines
     lines.append(f"At {limit.rate:.1f} manifests/s: {limit.why}.")
     if limit.is_invalid:
-        lines.append("INVALID: that is not the service's limit, so the search ended there.")
+        lines.append("INVALID: that is not the service's limit, which lies above.")
         return lines
     lines.append(
         f"What ran out first: {limit.exhausted}."

@@ -74,16 +74,19 @@ def test_a_rate_above_it_lets_the_backlog_grow() -> None:
     assert found.ended_per_s == pytest.approx(100, abs=2)
 
 
-def test_a_limit_that_is_not_the_service_ends_the_search_as_invalid() -> None:
+def test_a_limit_that_is_not_the_service_is_found_and_called_invalid() -> None:
     found = step(45, per_s=100, ceiling=50)
     assert (found.is_sustained, found.is_invalid) == (False, True)
     assert found.why.startswith("the upstream was the limit")
 
     async def attempt(rate: float) -> Step:
-        return replace(found, rate=rate)
+        is_good = rate <= 30
+        return replace(found, rate=rate, is_sustained=is_good, is_invalid=not is_good)
 
     steps = run_virtually(search(10, attempt))
-    assert len(steps) == 1
+    best = best_of(steps)
+    assert best is not None
+    assert 27 < best.rate <= 30
     assert conclusion(steps, 2)[-1].startswith("INVALID")
 
 
