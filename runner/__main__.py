@@ -134,7 +134,10 @@ def _shell(given: argparse.Namespace) -> int:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         shell = os.environ.get("SHELL", "/bin/sh")
         return subprocess.run(
-            given.words or [shell], cwd=ROOT, env={**os.environ, **variables, "PATH": path}, check=False
+            given.words or [shell],
+            cwd=ROOT,
+            env={**os.environ, **variables, "PATH": path},
+            check=False,
         ).returncode
 
 
