@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help load load-capacity load-drain bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
+.PHONY: help load load-capacity load-drain load-diff bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ load-capacity: $(INSTALLED) ## the highest rate the service sustains, found by i
 
 load-drain: $(INSTALLED) ## send with the workers stopped, start them, time the drain; RATE= DURATION= make the backlog
 	@$(BIN)/python scripts/load_test.py --outage $(ARGS)
+
+load-diff: $(INSTALLED) ## this version against BASE=<git ref>, interleaved ABBA, with intervals; PAIRS=6 of DURATION=10
+	@$(BIN)/python -m tests.load.diff $(ARGS)
 
 bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
 	@$(BIN)/python -m tests.load.bench $(ARGS)
