@@ -85,8 +85,9 @@ async def test_broker_works_without_wakeup(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where no socket can be bound, members poll."""
-    (tmp_path / "broker.db.wake").write_text("in the way")
     path = tmp_path / "broker.db"
+    folder = wakeup_folder(path)  # not always beside the file: an address is short
+    folder.write_text("in the way")
     with caplog.at_level(logging.WARNING):
         async with SqliteBroker(path=path, poll_interval_ms=5, clock=now_ms) as broker:
             await broker.ensure([SPEC])
@@ -95,6 +96,7 @@ async def test_broker_works_without_wakeup(
                 async with asyncio.timeout(5):
                     (message,) = await subscription.next()
 
+    folder.unlink()
     assert message.payload == b"x"
     said = [each.message for each in caplog.records if each.name == "fetchbox.broker.wakeup"]
     assert said == ["broker wake-up unavailable, polling only"]
