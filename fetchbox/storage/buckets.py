@@ -25,6 +25,10 @@ class Buckets(Protocol):
         """Return the store of a bucket."""
         ...
 
+    def stream_store(self, bucket: str) -> ObjectStore:
+        """Return the store of a bucket for uploads in parts."""
+        ...
+
     def attributes(self, options: UploadOptions) -> dict[str, str] | None:
         """Return what to store with the object, None where the store itself cannot."""
         ...

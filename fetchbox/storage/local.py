@@ -56,6 +56,10 @@ class LocalBuckets:
     def attributes(self, options: UploadOptions) -> None:  # of the protocol
         """Leave them to the sidecar: a file has no headers."""
 
+    def stream_store(self, bucket: str) -> ObjectStore:
+        """Return the same: a disk is not tried twice."""
+        return self.store(bucket)
+
     async def stored(self, options: UploadOptions) -> None:
         """Write the sidecar."""
         content = {"key": options.key, "attributes": plain_attributes(options)}

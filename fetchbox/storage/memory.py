@@ -20,6 +20,10 @@ class MemoryBuckets(NothingBeside):
             raise missing(bucket)
         return store
 
+    def stream_store(self, bucket: str) -> ObjectStore:
+        """Return the same: there is nothing to try again."""
+        return self.store(bucket)
+
     def attributes(self, options: UploadOptions) -> dict[str, str]:
         """Return them as they are."""
         return plain_attributes(options)

@@ -77,7 +77,7 @@ class ObjectStorage:
     def _start(self, options: UploadOptions, feed: Feed) -> "asyncio.Future[obstore.PutResult]":
         with translated(options.bucket):
             upload = obstore.put_async(
-                self._buckets.store(options.bucket),
+                self._buckets.stream_store(options.bucket),
                 options.key,
                 feed,
                 attributes=self._buckets.attributes(options),

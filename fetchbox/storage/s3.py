@@ -29,6 +29,10 @@ if TYPE_CHECKING:  # obstore has these in its stubs only
 REQUEST_TIMEOUT: Final = timedelta(seconds=60)
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 PROBE_TIMEOUT_S: Final = 10
+#: Retries are the caller's, who still has a small body. Of a large one the caller has nothing left
+#: but to download it again; and the abort that ends a broken upload, lost, leaves parts that nobody
+#: sees.
+PART_RETRIES: Final = 2
 DEFAULT_REGION: Final = "us-east-1"
 
 _OK: Final = 200
@@ -65,11 +69,15 @@ class S3Buckets(NothingBeside):
     def __init__(self, options: S3Options) -> None:
         """Connect to nothing yet."""
         self._options = options
-        self._stores: dict[str, S3Store] = {}
+        self._stores: dict[tuple[str, int], S3Store] = {}
 
     def store(self, bucket: str) -> ObjectStore:
         """Return the store of a bucket, which may not exist."""
         return self._open(bucket)
+
+    def stream_store(self, bucket: str) -> ObjectStore:
+        """Return a store for uploads in parts."""
+        return self._open(bucket, PART_RETRIES)
 
     def attributes(self, options: UploadOptions) -> dict[str, str]:
         """Return the headers."""
@@ -92,13 +100,13 @@ class S3Buckets(NothingBeside):
         status, _ = await self._ask("HEAD", bucket)
         _refuse_bad(bucket, status, "<Code>NoSuchBucket</Code>" if status == _NOT_FOUND else "")
 
-    def _open(self, bucket: str) -> S3Store:
-        store = self._stores.get(bucket)
+    def _open(self, bucket: str, retries: int = 0) -> S3Store:
+        store = self._stores.get((bucket, retries))
         if store is None:
-            store = _make_store(self._options, bucket)
+            store = _make_store(self._options, bucket, retries)
             while len(self._stores) >= MAX_OPEN:
                 del self._stores[next(iter(self._stores))]
-            self._stores[bucket] = store
+            self._stores[bucket, retries] = store
         return store
 
     async def _ask(self, method: "HTTP_METHOD", bucket: str, body: str = "") -> tuple[int, str]:
@@ -124,8 +132,8 @@ def _refuse_bad(bucket: str, status: int, text: str) -> None:
         raise located(answered(status, text), bucket)
 
 
-def _make_store(options: S3Options, bucket: str) -> S3Store:
-    """Open a store that tries once: retries are the caller's."""
+def _make_store(options: S3Options, bucket: str, retries: int) -> S3Store:
+    """Open a store that repeats a failed request `retries` times."""
     config: S3Config = {
         "virtual_hosted_style_request": not options.force_path_style,
         "unsigned_payload": True,  # else every body is hashed twice
@@ -147,7 +155,7 @@ def _make_store(options: S3Options, bucket: str) -> S3Store:
         bucket,
         config=config,
         client_options=client,
-        retry_config={"max_retries": 0, "retry_timeout": REQUEST_TIMEOUT},
+        retry_config={"max_retries": retries, "retry_timeout": REQUEST_TIMEOUT},
     )
 
 
