@@ -277,7 +277,7 @@ async def test_published_total_may_differ_from_the_manifest(ledger: SqliteLedger
 OUTCOMES = [stored("a"), failed("b"), stored("b"), failed("c"), failed("d", retryable=False)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sent=st.lists(st.lists(st.sampled_from(OUTCOMES), max_size=4), max_size=12).flatmap(
         lambda runs: st.permutations([[each] for each in OUTCOMES] + runs)

@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.load.histogram import BITS, PERCENTILES, Histogram, bucket_of, highest_in
@@ -20,7 +20,6 @@ def histogram_of(values: list[int]) -> Histogram:
     return made
 
 
-@settings(deadline=None)  # machines are busy, and no test here waits
 @given(MICROSECONDS, st.sampled_from((*PERCENTILES, 1.0, 100.0)))
 def test_percentile_is_the_exact_one_or_just_above(values: list[int], percent: float) -> None:
     rank = max(ceil(len(values) * Fraction(str(percent)) / 100), 1)
@@ -31,7 +30,6 @@ def test_percentile_is_the_exact_one_or_just_above(values: list[int], percent: f
     assert exact <= found <= exact * (1 + 2**-BITS)
 
 
-@settings(deadline=None)  # machines are busy, and no test here waits
 @given(st.integers(0, 10**12))
 def test_bucket_holds_its_value_and_ends_where_the_next_begins(value: int) -> None:
     bucket = bucket_of(value)
@@ -40,7 +38,6 @@ def test_bucket_holds_its_value_and_ends_where_the_next_begins(value: int) -> No
     assert bucket_of(highest_in(bucket) + 1) == bucket + 1
 
 
-@settings(deadline=None)  # machines are busy, and no test here waits
 @given(MICROSECONDS, MICROSECONDS)
 def test_merged_histograms_are_the_histogram_of_all(left: list[int], right: list[int]) -> None:
     merged = histogram_of(left)
@@ -48,7 +45,6 @@ def test_merged_histograms_are_the_histogram_of_all(left: list[int], right: list
     assert merged == histogram_of(left + right)
 
 
-@settings(deadline=None)  # machines are busy, and no test here waits
 @given(MICROSECONDS)
 def test_a_file_holds_all_of_it(values: list[int]) -> None:
     made = histogram_of(values)

@@ -1,7 +1,7 @@
 """The schedule is known before the first request is sent."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.load.plan import Stage, Workload, WrongPlanError, sizes_of, stages_of
@@ -36,7 +36,6 @@ STAGES = st.builds(
 )
 
 
-@settings(deadline=None)  # machines are busy, and no test here waits
 @given(st.lists(STAGES, min_size=1, max_size=4))
 def test_stages_follow_one_another_and_lose_nothing(stages: list[Stage]) -> None:
     load = Workload(stages=stages, resources=1, sizes=[(1, 1)])
