@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import re
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -58,6 +59,12 @@ class Topics(Protocol):
     def committed(self, topic: str, group: str) -> Mapping[int, int] | None:
         """Return where a group resumes, by partition; None where the broker does not tell."""
         ...
+
+
+def resume_offsets(described: str, topic: str, group: str) -> Mapping[int, int]:
+    """Read where a group resumes, by partition, off what `fetchbox streams describe` prints."""
+    line = rf"^{re.escape(topic)} +partition (\d+): .*; {re.escape(group)} at (\d+)"
+    return {int(number): int(at) for number, at in re.findall(line, described, re.MULTILINE)}
 
 
 def partition_of(topic: str, job_id: str) -> int:
@@ -146,8 +153,20 @@ class IggyTopics:
         needle = job_id.encode()
         return [record for record in records if needle in record.payload]
 
-    def committed(self, topic: str, group: str) -> None:
-        """See `Topics`. Neither the SDK nor HTTP tells the offsets of a group."""
+    def committed(self, topic: str, group: str) -> Mapping[int, int] | None:
+        """See `Topics`. The SDK does not tell; `fetchbox streams describe` does."""
+        parts = urlsplit(self.url)
+        told = run_fetchbox(
+            "streams",
+            "describe",
+            env={
+                "FETCHBOX__BROKER__PROVIDER": "iggy",
+                "FETCHBOX__IGGY__ENDPOINT": f"iggy://{parts.hostname}:{parts.port}",
+                "FETCHBOX__IGGY__CLIENT_ID": parts.username or "",
+                "FETCHBOX__IGGY__CLIENT_SECRET": parts.password or "",
+            },
+        )
+        return resume_offsets(told.stdout, topic, group) if told.returncode == 0 else None
 
     def _run(self, call: Callable[[Any], Awaitable[T]]) -> T:
         from apache_iggy import IggyClient  # noqa: PLC0415  # an extra: only where Iggy is
