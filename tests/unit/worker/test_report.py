@@ -264,6 +264,14 @@ async def test_enough_outcomes_are_due_at_once() -> None:
     assert len(stage.settling.offsets) == FLUSH_COUNT
 
 
+async def test_outcomes_are_counted_job_by_job() -> None:
+    async with running() as stage:
+        for number in range(2 * FLUSH_COUNT - 2):
+            task = make_task(job_id=f"j{number % 2}", resource_id=f"r{number}")
+            stage.reporter.ended(stage.report(task=task))
+        assert not stage.reporter._due.is_set()
+
+
 @pytest.mark.parametrize(
     ("level", "is_due"),
     [(LogLevel.INFO, False), (LogLevel.WARN, True), (LogLevel.ERROR, True)],
