@@ -37,7 +37,7 @@ ROWS = {
     "short body": Row(behaviour="short/1000/10", code="DOWNLOAD_INCOMPLETE_BODY"),
     "never answers": Row(behaviour="hang", code="DOWNLOAD_TIMEOUT"),
     "stops inside the body": Row(behaviour="hang?after=10", code="DOWNLOAD_TIMEOUT"),
-    "drips too slowly": Row(behaviour="drip/3?every=2500", code="DOWNLOAD_TIMEOUT"),
+    "drips too slowly": Row(behaviour="drip/3?every=4000", code="DOWNLOAD_TIMEOUT"),
     "redirect loop": Row(
         behaviour="redirect-loop",
         code="DOWNLOAD_TOO_MANY_REDIRECTS",
