@@ -21,8 +21,8 @@ class AbsentError(Exception):
 def build_floor(cache: Path) -> Path:
     """Build the program once per source; raises AbsentError without a Go toolchain."""
     binary = cache / "floor"
-    source = SOURCE / "main.go"
-    if binary.exists() and binary.stat().st_mtime >= source.stat().st_mtime:
+    newest = max(source.stat().st_mtime for source in SOURCE.glob("*.go"))
+    if binary.exists() and binary.stat().st_mtime >= newest:
         return binary
     go = shutil.which("go")
     if go is None:

@@ -1,16 +1,17 @@
-// Command floor serves the two ends of a benchmark, so cheaply that neither is the limit:
+// Command floor serves the two ends of a benchmark, so cheaply that neither is the limit, and measures each end alone:
 //
-//	floor origin ADDR   GET /b/<size>/<anything> answers <size> deterministic bytes; /c/ the same without a length;
-//	                    ?delay=<ms> waits first, ?status=<code> answers that code instead
-//	floor sink ADDR     a null S3: takes PUT and multipart uploads, reads the body, answers with its MD5 as ETag
+//	floor origin ADDR    GET /b/<size>/<anything> answers <size> deterministic bytes; /c/ the same without a length;
+//	                     ?delay=<ms> waits first, ?status=<code> answers that code instead
+//	floor sink ADDR      a null S3: takes PUT and multipart uploads, reads the body, answers with the ETag S3 would give
+//	floor get URL...     reads all of them at once and throws the bodies away
+//	floor put SIZE URL...  sends a body to all of them at once
 //
-// The real address is printed as one JSON line. GET /stats tells requests, bytes, and how many
-// objects there are of each size and ETag. Standard library only.
+// A server prints its real address as one JSON line. GET /stats tells requests, bytes, and how many
+// objects there are of each size and ETag; GET /moments, when each path was asked for or stored.
+// The clients print the seconds they took. Standard library only.
 package main
 
 import (
-	"crypto/md5"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ var (
 	pattern  = makePattern()
 	requests atomic.Int64
 	bytesSum atomic.Int64
+	moments  = timeline{seen: map[string][]float64{}}
 )
 
 // makePattern fills one MiB with bytes that differ by position, so that a shifted body cannot go unnoticed.
@@ -66,6 +68,7 @@ func origin(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	moments.add(r.URL.Path)
 	query := r.URL.Query()
 	if ms, err := strconv.Atoi(query.Get("delay")); err == nil {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
@@ -85,88 +88,67 @@ func origin(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, size)
 }
 
-// sinkState remembers size and ETag per key, so that a run can be verified without the bytes.
-type sinkState struct {
+// timeline remembers when each path was asked for (origin) or stored (sink), in Unix seconds.
+type timeline struct {
 	sync.Mutex
-	objects map[string][2]string
-	uploads int
+	seen map[string][]float64
 }
 
-func (s *sinkState) serve(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	switch {
-	case r.Method == http.MethodPut:
-		s.put(w, r)
-	case r.Method == http.MethodPost && query.Has("uploads"):
-		s.Lock()
-		s.uploads++
-		id := s.uploads
-		s.Unlock()
-		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>u%d</UploadId></InitiateMultipartUploadResult>", id)
-	case r.Method == http.MethodPost:
-		io.Copy(io.Discard, r.Body)
-		fmt.Fprint(w, `<CompleteMultipartUploadResult><ETag>"multi"</ETag></CompleteMultipartUploadResult>`)
-	case r.Method == http.MethodDelete:
-		w.WriteHeader(http.StatusNoContent)
-	case r.Method == http.MethodHead || r.Method == http.MethodGet:
-		s.Lock()
-		object, ok := s.objects[r.URL.Path]
-		s.Unlock()
-		if !ok && strings.Count(strings.Trim(r.URL.Path, "/"), "/") > 0 {
-			http.NotFound(w, r)
-			return
-		}
-		if ok {
-			w.Header().Set("X-Size", object[0])
-			w.Header().Set("ETag", object[1])
-		} else {
-			fmt.Fprint(w, "<ListBucketResult></ListBucketResult>")
-		}
-	}
+func (t *timeline) add(path string) {
+	at := float64(time.Now().UnixMicro()) / 1e6
+	t.Lock()
+	t.seen[path] = append(t.seen[path], at)
+	t.Unlock()
 }
 
-func (s *sinkState) put(w http.ResponseWriter, r *http.Request) {
-	hash := md5.New()
-	size, err := io.Copy(hash, r.Body)
+func (t *timeline) answer(w http.ResponseWriter, _ *http.Request) {
+	t.Lock()
+	defer t.Unlock()
+	json.NewEncoder(w).Encode(t.seen)
+}
+
+func serve(address string, role http.HandlerFunc, bodies func() map[string]int) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{
+			"requests": requests.Load(), "bytes": bytesSum.Load(), "bodies": bodies(),
+		})
+	})
+	mux.HandleFunc("/moments", moments.answer)
+	mux.HandleFunc("/", role)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return
+		exit(1, err)
 	}
-	requests.Add(1)
-	bytesSum.Add(size)
-	etag := `"` + hex.EncodeToString(hash.Sum(nil)) + `"`
-	if !r.URL.Query().Has("partNumber") {
-		s.Lock()
-		s.objects[r.URL.Path] = [2]string{strconv.FormatInt(size, 10), etag}
-		s.Unlock()
-	}
-	w.Header().Set("ETag", etag)
+	fmt.Printf("{\"address\": %q}\n", listener.Addr().String())
+	exit(1, http.Serve(listener, mux))
+}
+
+func exit(code int, reason any) {
+	fmt.Fprintln(os.Stderr, reason)
+	os.Exit(code)
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: floor origin|sink ADDR")
-		os.Exit(2)
+	role, words := "", []string{}
+	if len(os.Args) > 2 {
+		role, words = os.Args[1], os.Args[2:]
 	}
-	sink := &sinkState{objects: map[string][2]string{}}
-	role := map[string]http.HandlerFunc{"origin": origin, "sink": sink.serve}[os.Args[1]]
-	mux := http.NewServeMux()
-	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
-		sink.Lock()
-		defer sink.Unlock()
-		bodies := map[string]int{}
-		for _, object := range sink.objects {
-			bodies[object[0]+" "+object[1]]++
+	switch role {
+	case "origin":
+		serve(words[0], origin, func() map[string]int { return nil })
+	case "sink":
+		sink := newSink()
+		serve(words[0], sink.serve, sink.bodies)
+	case "get":
+		transfer(words, get)
+	case "put":
+		size, err := strconv.ParseInt(words[0], 10, 64)
+		if err != nil {
+			exit(2, err)
 		}
-		json.NewEncoder(w).Encode(map[string]any{
-			"requests": requests.Load(), "bytes": bytesSum.Load(), "bodies": bodies,
-		})
-	})
-	mux.HandleFunc("/", role)
-	listener, err := net.Listen("tcp", os.Args[2])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		transfer(words[1:], func(url string) error { return put(url, size) })
+	default:
+		exit(2, "usage: floor origin|sink ADDR | get URL... | put SIZE URL...")
 	}
-	fmt.Printf("{\"address\": %q}\n", listener.Addr().String())
-	http.Serve(listener, mux)
 }
