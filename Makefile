@@ -126,7 +126,7 @@ load-drain: $(INSTALLED) ## send with the workers stopped, start them, time the 
 load-diff: $(INSTALLED) ## this version against BASE=<git ref>, interleaved ABBA, with intervals; PAIRS=6 of DURATION=10
 	@$(BIN)/python -m tests.load.diff $(ARGS)
 
-bench: $(INSTALLED) ## the whole path against the raw relay; needs Go for origin and sink
+bench: $(INSTALLED) ## every goal of docs/benchmarks.md, measured; FULL=1 at full size, ARGS="--only G1,G6"; needs Go
 	@$(BIN)/python -m tests.load.bench $(ARGS)
 
 bench-memory: $(INSTALLED) ## how much large bodies make a worker grow; needs Go too

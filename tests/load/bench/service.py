@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,20 +30,43 @@ class Run:
 
     seconds: float
     cpu_s: Mapping[str, float]
+    #: How many resources were copied; set where they are counted.
+    count: int = 0
 
     @property
-    def cpu_total_s(self) -> float:
-        """CPU seconds of all roles together."""
-        return sum(self.cpu_s.values())
+    def per_s(self) -> float:
+        """Resources per second."""
+        return self.count / self.seconds
+
+    @property
+    def cpu_us(self) -> dict[str, float]:
+        """CPU microseconds per resource, by role."""
+        return {role: used / self.count * 1e6 for role, used in self.cpu_s.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Service:
     """A running FetchBox: its base URL and its processes by role."""
 
     url: str
     api: subprocess.Popen[bytes]
-    workers: Sequence[subprocess.Popen[bytes]]
+    workers: list[subprocess.Popen[bytes]]
+    #: Starts one more process, by the words of its command line, and returns when it is ready.
+    start: Callable[..., subprocess.Popen[bytes]]
+
+    def crash_api(self) -> None:
+        """Kill the API and start it again on the same address."""
+        self.api = self._replace(self.api)
+
+    def crash_worker(self) -> None:
+        """Kill a worker and start it again."""
+        self.workers[0] = self._replace(self.workers[0])
+
+    def _replace(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        process.kill()
+        process.wait()
+        assert isinstance(process.args, list)
+        return self.start(*process.args[1:])
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds used so far, by role."""
@@ -82,29 +105,47 @@ def settings_of(folder: Path, s3: str, in_flight: int) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, s3: str, *, workers: int = 1, in_flight: int = 64) -> Iterator[Service]:
-    """Start API and workers on free ports; wait until every one is ready; end them."""
-    settings = settings_of(folder, s3, in_flight)
+def running(
+    folder: Path,
+    s3: str,
+    *,
+    workers: int = 1,
+    in_flight: int = 64,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Service]:
+    """Start API and workers on free ports; wait until every one is ready; end them.
+
+    `settings` are environment variables of FetchBox, besides those every run has.
+    """
+    environment = {**os.environ, **settings_of(folder, s3, in_flight), **(settings or {})}
     port = free_port()
     with ExitStack() as stack:
         log = stack.enter_context((folder / "service.log").open("wb"))
 
-        def start(*words: str) -> tuple[subprocess.Popen[bytes], str]:
+        def launch(*words: str) -> tuple[str, subprocess.Popen[bytes]]:
             metrics = f"127.0.0.1:{free_port()}"
-            environment = os.environ | settings | {"FETCHBOX__TELEMETRY__METRICS_ADDR": metrics}
+            own = environment | {"FETCHBOX__TELEMETRY__METRICS_ADDR": metrics}
             command = [str(Path(sys.executable).with_name("fetchbox")), *words]
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command, env=own, stdout=log, stderr=log)
             stack.callback(_end, process)
-            return process, f"http://{metrics}/health/ready"
+            return f"http://{metrics}/health/ready", process
 
-        api, ready = start("api", "--address", f"127.0.0.1:{port}")
-        asyncio.run(_wait_ready(ready, api))
-        started = [start("worker") for _ in range(workers)]
-        for process, url in started:
-            asyncio.run(_wait_ready(url, process))
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            return _awaited(*launch(*words))
+
+        api = start("api", "--address", f"127.0.0.1:{port}")
+        launched = [launch("worker") for _ in range(workers)]
         yield Service(
-            url=f"http://127.0.0.1:{port}", api=api, workers=[process for process, _ in started]
+            url=f"http://127.0.0.1:{port}",
+            api=api,
+            workers=[_awaited(*each) for each in launched],
+            start=start,
         )
+
+
+def _awaited(url: str, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    asyncio.run(_wait_ready(url, process))
+    return process
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
