@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.load.bench.floor import AbsentError
 from tests.load.bench.machine import Ticks
@@ -13,19 +13,21 @@ from tests.load.bench.service import Run
 MOST_STOLEN: Final = 0.02
 
 Round = Mapping[str, Run]
+#: What an arm gives back; it may tell more than a Run does.
+R = TypeVar("R", bound=Run)
 
 
 def interleave(
-    arms: Mapping[str, Callable[[], Run]],
+    arms: Mapping[str, Callable[[], R]],
     rounds: int,
     label: str,
     read_ticks: Callable[[], Ticks] = Ticks.read,
-) -> list[Round]:
+) -> list[Mapping[str, R]]:
     """Run the arms in turns (ABC, CBA, ...); raises AbsentError where most rounds are void."""
-    good: list[Round] = []
+    good: list[Mapping[str, R]] = []
     for attempt in range(2 * rounds):
         before = read_ticks()
-        runs: dict[str, Run] = {}
+        runs: dict[str, R] = {}
         for arm in list(arms)[:: 1 if attempt % 2 == 0 else -1]:
             runs[arm] = arms[arm]()
             print(f"  {label} {len(good) + 1}/{rounds} {shown(arm, runs[arm])}", flush=True)
