@@ -11,7 +11,6 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
-from uuid import uuid4
 
 import apsw
 
@@ -25,7 +24,7 @@ from fetchbox.broker.port import (
     TopicSpec,
 )
 from fetchbox.broker.rounds import Rounds
-from fetchbox.broker.sqlite_groups import Member
+from fetchbox.broker.sqlite_groups import Member, bury
 from fetchbox.broker.sqlite_subscription import Pace, SqliteSubscription
 from fetchbox.broker.wakeup import Wakeup
 from fetchbox.model.clock import Clock
@@ -76,7 +75,7 @@ class SqliteBroker:
             except OSError as error:
                 msg = f"the folder of the broker database cannot be made: {error.strerror}"
                 raise BrokerUnavailableError(msg) from error
-            self._wakeup.open(self._on_signal)
+            self._wakeup.open(self._on_signal, self._on_death)
             stack.callback(self._wakeup.close)
             await self._writes.open(schema)
             stack.push_async_callback(self._writes.close)
@@ -116,7 +115,7 @@ class SqliteBroker:
     ) -> AsyncIterator[Subscription]:
         """See `port.Broker.subscribe`; raises BrokerUnavailableError for an unknown topic."""
         subscription = SqliteSubscription(
-            Member(id=uuid4().hex, topic=topic, group=group),
+            Member.of_process(self._wakeup.name, topic, group),
             self._pace(window),
             reads=self._reads,
             writes=self._writes,
@@ -173,6 +172,11 @@ class SqliteBroker:
                 subscription.stir()
             else:
                 subscription.reconsider()
+
+    def _on_death(self, process: str) -> None:
+        """Free what a dead process held at once; should that fail, its leases still run out."""
+        burying = self._writes.submit(lambda c, signals: bury(c, process, signals))
+        burying.add_done_callback(asyncio.Future.exception)
 
     # Retention: a step a minute, and the next at once while there is more to delete.
 

@@ -1,13 +1,15 @@
 """Operations on consumer groups: who is alive, who reads which partition, how far it got.
 
-A member is alive until its lease runs out; a partition is its owner's until the owner gives it
-back or is found dead. Each operation runs inside a transaction; the share is `shares`' to decide.
+A member is alive until its lease runs out or its process is seen to be dead; a partition is its
+owner's until the owner gives it back or is found dead. Each operation runs inside a transaction;
+the share is `shares`' to decide.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+from uuid import uuid4
 
 import apsw
 
@@ -15,6 +17,19 @@ from fetchbox.broker.shares import fair_share
 from fetchbox.broker.sqlite_log import create_group, partition_count
 
 CHANGES: Final = b"~"
+
+
+def change_of(topic: str) -> bytes:
+    """Return what tells the members of a topic's groups to look at their standing."""
+    return CHANGES + topic.encode()
+
+
+def bury(connection: apsw.Connection, process: str, signals: set[bytes]) -> None:
+    """Remove the members of a process that has died; what they held is free."""
+    topics = connection.execute(
+        "DELETE FROM members WHERE instr(id, ?) = 1 RETURNING topic", (f"{process}.",)
+    )
+    signals.update(change_of(topic) for (topic,) in topics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +67,15 @@ class Member:
     topic: str
     group: str
 
+    @classmethod
+    def of_process(cls, process: str, topic: str, group: str) -> Self:
+        """Make a new member whose id begins with the name of its process."""
+        return cls(id=f"{process}.{uuid4().hex}", topic=topic, group=group)
+
     @property
     def signal(self) -> bytes:
         """What tells the other members to look at their standing."""
-        return CHANGES + self.topic.encode()
+        return change_of(self.topic)
 
     def commit(self, connection: apsw.Connection, commits: Sequence[Commit]) -> None:
         """Store offsets, each only where this member still owns the partition."""

@@ -1,6 +1,7 @@
 """Tells the processes that share a broker file that it changed: Unix datagrams beside the file.
 
 Only a hint. A lost one costs a poll interval, never a message; nothing here may raise for it.
+A socket that nobody holds tells as much of its process: it has died.
 """
 
 import asyncio
@@ -37,6 +38,10 @@ def _socket_name() -> str:
     return f"{os.getpid():07}-{secrets.token_hex(4)}"
 
 
+def _ignore(_name: str) -> None:
+    pass
+
+
 def _datagram_socket() -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     made.settimeout(0)
@@ -49,12 +54,21 @@ class Wakeup:
     def __init__(self, database: Path) -> None:
         """Do nothing yet."""
         self._folder = wakeup_folder(database.absolute())
-        self._address = self._folder / _socket_name()
+        #: Names this process among those that share the file, now and at all times.
+        self.name = _socket_name()
+        self._address = self._folder / self.name
         #: Whether others can reach this process.
         self.is_listening = False
 
-    def open(self, on_signal: Callable[[bytes], None]) -> None:
-        """Call `on_signal` on the running loop for every datagram from now on."""
+    def open(
+        self, on_signal: Callable[[bytes], None], on_death: Callable[[str], object] = _ignore
+    ) -> None:
+        """From now on call back on the running loop: for every datagram, for every dead process.
+
+        `on_death` gets the name of a process that ended without closing. It comes when something
+        is sent, at this process or at another, once.
+        """
+        self._loop, self._on_death = asyncio.get_running_loop(), on_death
         self._receiver = _datagram_socket()
         self._sender = _datagram_socket()
         try:
@@ -63,12 +77,12 @@ class Wakeup:
         except OSError as error:
             _log.warning("broker wake-up unavailable, polling only", extra={"reason": str(error)})
             return
-        asyncio.get_running_loop().add_reader(self._receiver, self._receive, on_signal)
+        self._loop.add_reader(self._receiver, self._receive, on_signal)
         self.is_listening = True
 
     def close(self) -> None:
         """Stop listening."""
-        asyncio.get_running_loop().remove_reader(self._receiver)
+        self._loop.remove_reader(self._receiver)
         self._receiver.close()
         self._sender.close()
         with suppress(OSError):
@@ -86,8 +100,9 @@ class Wakeup:
         try:
             self._sender.sendto(signal, address)
         except ConnectionRefusedError:  # its process died
-            with suppress(OSError):
+            with suppress(OSError, RuntimeError):  # gone already, or our loop has ended
                 Path(address).unlink()
+                self._loop.call_soon_threadsafe(self._on_death, Path(address).name)
         except OSError:
             pass  # full, so it is about to wake anyway; or just gone
 

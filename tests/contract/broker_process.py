@@ -54,17 +54,17 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def opened(where: str) -> AbstractAsyncContextManager[Broker]:
+def opened(where: str, lease_ms: int = LEASE_MS) -> AbstractAsyncContextManager[Broker]:
     """Open iggy://host:port, or a file."""
     if where.startswith("iggy://"):
         return IggyBroker(options(where.removeprefix("iggy://")))
-    return SqliteBroker(path=Path(where), lease_ms=LEASE_MS, clock=now_ms)
+    return SqliteBroker(path=Path(where), lease_ms=lease_ms, clock=now_ms)
 
 
-async def main(role: str, where: str) -> None:
-    async with opened(where) as broker:
+async def main(role: str, where: str, lease_ms: str = str(LEASE_MS)) -> None:
+    async with opened(where, int(lease_ms)) as broker:
         await {"publish": publish, "work": work, "hold": hold}[role](broker)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -60,6 +60,26 @@ async def test_socket_of_a_dead_process_is_cleared_away(
         assert await received.get() == b"+t"
 
 
+async def test_dead_process_is_named_once(tmp_path: Path) -> None:
+    deaths: asyncio.Queue[str] = asyncio.Queue()
+    own = Wakeup(tmp_path / "w.db")
+    own.open(lambda _: None, deaths.put_nowait)
+    closed = Wakeup(tmp_path / "w.db")
+    closed.open(lambda _: None)
+    closed.close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left_behind:
+        left_behind.bind(str(wakeup_folder(tmp_path / "w.db") / "dead"))
+
+    own.send([b"+t", b"+u"])
+    own.send([b"+t"])
+
+    async with asyncio.timeout(5):
+        assert await deaths.get() == "dead"
+    await asyncio.sleep(0)
+    assert deaths.empty()
+    own.close()
+
+
 async def test_flood_of_signals_neither_blocks_nor_fails(
     wakeup: tuple[Wakeup, asyncio.Queue[bytes]],
 ) -> None:

@@ -27,9 +27,9 @@ async def broker(tmp_path: Path) -> AsyncIterator[SqliteBroker]:
 
 
 @asynccontextmanager
-async def process(role: str, path: Path) -> AsyncIterator[Process]:
+async def process(role: str, path: Path, lease_ms: int = LEASE_MS) -> AsyncIterator[Process]:
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.contract.broker_process", role, str(path)),
+        *(sys.executable, "-m", "tests.contract.broker_process", role, str(path), str(lease_ms)),
         cwd=ROOT,
         stdout=PIPE,
     )
@@ -108,6 +108,22 @@ async def test_workers_share_and_a_killed_one_loses_nothing(
     assert {number for number, line in reports if line != "joined"} == {0, 1, 2}
     # Twice at most: the one that was reported, but not yet settled, when its process was killed.
     assert len(seen) <= len(sent) + 1
+
+
+async def test_successor_need_not_wait_for_the_lease_of_a_killed_worker(
+    broker: SqliteBroker, tmp_path: Path
+) -> None:
+    path, hour_ms = tmp_path / "broker.db", 3_600_000
+    async with asyncio.timeout(30), process("work", path, hour_ms) as worker:
+        assert await anext(lines(worker)) == "joined"
+        worker.kill()
+        await worker.wait()
+
+    async with asyncio.timeout(30), process("work", path, hour_ms) as successor:
+        said = lines(successor)
+        assert await anext(said) == "joined"
+        await broker.publish(TOPIC, "job", [b"m"])
+        assert await anext(said) == "m"
 
 
 async def test_new_file_opened_by_several_processes_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from fetchbox.broker.port import BrokerUnavailableError, TopicSpec
-from fetchbox.broker.sqlite_groups import Commit, Grant, Member, Standing
+from fetchbox.broker.sqlite_groups import Commit, Grant, Member, Standing, bury
 from fetchbox.broker.sqlite_log import create_topic, spans
 
 LEASE_MS = 100
@@ -101,6 +101,22 @@ def test_leaving_frees_at_once(connection: apsw.Connection) -> None:
     A.leave(connection, set())
 
     assert numbers(beat(connection, B, 1)) == [0, 1, 2, 3]
+
+
+def test_members_of_a_dead_process_hold_nothing(connection: apsw.Connection) -> None:
+    """Long before their leases run out; a process whose name begins alike lives on."""
+    dead = Member.of_process("0000017-aa", "t", "g")
+    living = Member.of_process("0000017-aabb", "t", "g")
+    assert len(beat(connection, dead, 0).grants) == 4
+    beat(connection, living, 1)
+    signals: set[bytes] = set()
+
+    bury(connection, "0000017-aa", signals)
+
+    assert signals == {b"~t"}
+    assert numbers(beat(connection, living, 2)) == [0, 1, 2, 3]
+    bury(connection, "0000017-aa", again := set[bytes]())
+    assert again == set()
 
 
 def test_other_groups_and_topics_are_left_alone(connection: apsw.Connection) -> None:
