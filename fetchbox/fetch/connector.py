@@ -7,6 +7,7 @@ import errno
 import socket
 import ssl
 from contextvars import ContextVar
+from math import inf
 from typing import Final
 
 from aiohttp import (
@@ -56,10 +57,21 @@ class BrokenError(Exception):
 class GuardedConnector(TCPConnector):
     """A pool that connects to no blocked address. Connections to proxies are not looked at."""
 
-    def __init__(self, blocked: BlockedNetworks, *, limit: int, tls: ssl.SSLContext) -> None:
-        """`limit` bounds the connections of the whole pool."""
+    def __init__(
+        self,
+        blocked: BlockedNetworks,
+        *,
+        limit: int,
+        read_timeout_s: float | None,
+        tls: ssl.SSLContext,
+    ) -> None:
+        """`limit` bounds the connections of the whole pool.
+
+        No connection idles for half the read timeout: aiohttp may leave the timer of a paused body
+        running, and when it goes off in the pool, the next request there fails at once.
+        """
         super().__init__(
-            keepalive_timeout=KEEP_ALIVE_S,
+            keepalive_timeout=min(KEEP_ALIVE_S, read_timeout_s / 2 if read_timeout_s else inf),
             limit=limit,
             socket_factory=self._make_socket,
             ssl=tls,

@@ -64,6 +64,7 @@ class HttpFetcher:
         connector = GuardedConnector(
             self._blocked,
             limit=self._options.max_connections,
+            read_timeout_s=self._timeout.sock_read,
             tls=ssl.create_default_context(),  # honours SSL_CERT_FILE
         )
         self._session = ClientSession(

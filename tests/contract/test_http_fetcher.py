@@ -517,6 +517,20 @@ async def test_connection_is_reused_after_a_body_and_dropped_with_one_unread(
     assert pooled() == 0
 
 
+async def test_connection_that_idled_longer_than_the_read_timeout_is_fit_for_use(
+    fetcher: HttpFetcher, peers: Peers, place: Place
+) -> None:
+    """A timer that a paused transport left behind must not fail the next request."""
+    elsewhere = asyncio.create_task(get(fetcher, place.origin("drip/8?every=100")))
+    async with fetcher.fetch(FetchRequest(url=place.origin("bytes/280000"))) as response:
+        while "complete" not in {entry["ended"] for entry in seen(peers, "origin")}:  # noqa: ASYNC110  # the peers have no event for it
+            await asyncio.sleep(0)
+        assert len(await response.read()) == 280_000
+    await elsewhere
+
+    assert await get(fetcher, place.origin("bytes/10"))
+
+
 @pytest.mark.parametrize("path", ["hang", "hang?after=10"])
 async def test_cancelled_fetch_drops_its_connection(
     fetcher: HttpFetcher, place: Place, path: str
