@@ -25,6 +25,7 @@ class Workload:
     jobs: int = 20
     per_job: int = 1000
     size: int = 20_480
+    #: Of all processes together.
     in_flight: int = 64
     workers: int = 1
 
@@ -32,6 +33,11 @@ class Workload:
     def count(self) -> int:
         """How many resources that are."""
         return self.jobs * self.per_job
+
+    @property
+    def in_flight_each(self) -> int:
+        """How many one of the processes copies at once."""
+        return self.in_flight // self.workers
 
     def __str__(self) -> str:
         size = f"{self.size // 1024} KiB"
@@ -43,6 +49,14 @@ class Workload:
             f"{origin}/b/{self.size}/{job}/{number}"
             for job in range(self.jobs)
             for number in range(self.per_job)
+        ]
+
+    def manifests(self, origin: str) -> list[bytes]:
+        """Return what is posted."""
+        urls = self.urls(origin)
+        return [
+            manifest_of({str(n): url for n, url in enumerate(urls[first:][: self.per_job])})
+            for first in range(0, self.count, self.per_job)
         ]
 
 
@@ -74,7 +88,7 @@ def on_fresh_ends(bench: Bench, plane: str, load: Workload, arm: Arm) -> Run:
 
 def relay_arm(load: Workload, ends: Ends) -> Run:
     """GET and PUT with nothing between; one process per worker of the other arm."""
-    words = [str(load.count // load.workers), str(load.size), str(load.in_flight)]
+    words = [str(load.count // load.workers), str(load.size), str(load.in_flight_each)]
     command = [sys.executable, "-m", "tests.load.bench.relay", ends.origin, ends.s3, BUCKET]
     processes = [
         subprocess.Popen([*command, f"r{each}", *words], stdout=subprocess.PIPE)
@@ -89,16 +103,11 @@ def relay_arm(load: Workload, ends: Ends) -> Run:
 
 def service_arm(load: Workload, ends: Ends, settings: Mapping[str, str] | None = None) -> Run:
     """POST -> broker -> worker -> S3 -> ledger completed."""
-    urls = load.urls(ends.origin)
-    manifests = [
-        manifest_of({str(number): url for number, url in enumerate(urls[first:][: load.per_job])})
-        for first in range(0, load.count, load.per_job)
-    ]
     with running(
         ends.folder,
         ends.s3,
         workers=load.workers,
-        in_flight=load.in_flight,
+        in_flight=load.in_flight_each,
         settings=settings or {},
     ) as service:
-        return drive(service, manifests)
+        return drive(service, load.manifests(ends.origin))

@@ -176,18 +176,24 @@ def manifest_of(urls: Mapping[str, str]) -> bytes:
     return json.dumps({"manifest_version": "v1", "metadata": {}, "resources": resources}).encode()
 
 
-def drive(service: Service, manifests: Sequence[bytes]) -> Run:
-    """Post the manifests one after the other, then wait until every job is completed."""
+def drive(
+    service: Service, manifests: Sequence[bytes], meanwhile: Callable[[], object] = lambda: None
+) -> Run:
+    """Post the manifests one after the other, then wait until every job is completed.
+
+    `meanwhile` is called, on a thread, when all are posted; the waiting goes on after it.
+    """
     before = service.cpu_s()
-    seconds = asyncio.run(_drive(service.url, manifests))
+    seconds = asyncio.run(_drive(service.url, manifests, meanwhile))
     after = service.cpu_s()
     return Run(seconds=seconds, cpu_s={role: after[role] - before[role] for role in after})
 
 
-async def _drive(url: str, manifests: Sequence[bytes]) -> float:
+async def _drive(url: str, manifests: Sequence[bytes], meanwhile: Callable[[], object]) -> float:
     async with asyncio.timeout(LIMIT_S), aiohttp.ClientSession(url) as session:
         started = time.perf_counter()
         waiting = [await _submit(session, manifest) for manifest in manifests]
+        await asyncio.to_thread(meanwhile)
         while waiting:
             snapshot = await _snapshot(session, waiting[-1])
             if snapshot["status"] not in TERMINAL:
