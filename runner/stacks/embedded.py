@@ -68,7 +68,8 @@ class EmbeddedStack:
                     inherited=_inherited(self.environment),
                 )
                 start.everything()
-                yield Running(addresses=layout.addresses(), waterfall=start.waterfall)
+                pids = {each.name: each.process.pid for each in processes.started}
+                yield Running(addresses=layout.addresses(), waterfall=start.waterfall, pids=pids)
             if processes.exit_codes.get(RECORDING) != -signal.SIGKILL:
                 wiremock.keep_class_data(layout.place.cache, scratch)
         finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Final, Protocol, Self
 
@@ -92,6 +92,8 @@ class Running:
 
     addresses: Addresses
     waterfall: Sequence[Readiness]
+    #: Processes by name, where they are ours.
+    pids: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

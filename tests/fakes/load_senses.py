@@ -1,8 +1,8 @@
 """What a load run looks at, made up: the service, the broker, the machine and the upstream."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fetchbox.wire import jobs_pb2 as pb
 from runner.host import Host
@@ -10,6 +10,8 @@ from tests.fakes.load_api import FakeLoadApi
 from tests.fakes.virtual_loop import virtual_loop
 from tests.load.events import EventsAwayError
 from tests.load.meters import Reading, Senses
+from tests.load.surroundings import Use
+from tests.load.tally import FirstByte
 
 TENANT = "load-test"
 WALL_MS = 1_700_000_000_000.0
@@ -36,6 +38,11 @@ class FakeSenses:
     #: Workers are stopped until then, in seconds of the loop.
     stopped_until_s: float = 0.0
     is_away: bool = False
+    #: How long before its end the first byte of a resource leaves; None = nobody notes it.
+    first_byte_before_s: float | None = 0.05
+    #: What surrounds the service needs.
+    uses: dict[str, Use] = field(default_factory=dict)
+    _told: int = 0
 
     def senses(self) -> Senses:
         """Return them as a run takes them."""
@@ -45,12 +52,34 @@ class FakeSenses:
             host=lambda: Host(cpu_pressure=self.cpu_pressure),
             own_cpu_s=lambda: virtual_loop().now * self.own_cores,
             ask_upstream=self._ask_upstream,
+            first_bytes=self._first_bytes,
+            surroundings=[self],
             tenant=TENANT,
         )
 
     async def _ask_upstream(self) -> float | None:
         await asyncio.sleep(self.upstream_s or 0)
         return self.upstream_s
+
+    def read(self) -> Mapping[str, Use]:
+        """See `Surroundings`."""
+        return self.uses
+
+    async def _first_bytes(self) -> Sequence[FirstByte] | None:
+        before_s = self.first_byte_before_s
+        if before_s is None:
+            return None
+        new = self.ended()[self._told :]
+        self._told += len(new)
+        return [
+            FirstByte(
+                number=int(job_id.removeprefix("job-")),
+                resource_id=str(n),
+                at_ms=WALL_MS + (end_s - before_s) * 1e3,
+            )
+            for job_id, n, end_s, event in new
+            if event == "task.completed"
+        ]
 
     def ended(self) -> list[tuple[str, int, float, str]]:
         """Return job, resource, time and event of all that has ended by now."""
@@ -96,7 +125,10 @@ class _Events:
         new, self.told = ended[self.told :], len(ended)
         return [_event(*each) for each in new]
 
-    async def lag(self) -> int:
+    async def lag(self, topic: str, group: str) -> int:
+        """Tell of the workers' group; the ledger is never behind."""
+        if (topic, group) != ("jobs.tasks", "workers"):
+            return 0
         sent = sum(len(order.wanted) for _, order in self.senses.api.seen)
         return sent - len(self.senses.ended())
 

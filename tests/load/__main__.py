@@ -69,13 +69,13 @@ def _run(wishes: Wishes, console: Console) -> int:
     with stack.running() as running:
         addresses = read_addresses(running.addresses.environment())
         console.print(f"stack: {stack.name}, broker: {addresses.broker.partition(':')[0]}")
-        is_own = isinstance(stack, EmbeddedStack)
-        with upstream_for(wishes, addresses, is_own=is_own) as upstream:
+        with upstream_for(wishes, addresses) as upstream:
             measuring = Measuring(
                 wishes=wishes,
                 addresses=addresses,
                 upstream=upstream,
                 view=LiveView(console=console, workload=wishes.workload),
+                pids=running.pids,
             )
             if wishes.is_capacity:
                 steps = asyncio.run(_search(measuring, console))

@@ -107,12 +107,18 @@ def exhausted(samples: Sequence[Sample], workers: int, pressure: float) -> str:
     """Name what there was no more of."""
     api = _middle([each.api_cpu for each in samples])
     worker = _middle([each.worker_cpu for each in samples])
+    store = _middle([each.store_cpu for each in samples])
+    broker = _middle([each.broker_cpu for each in samples])
     machine = _middle([each.cpu_pressure for each in samples])
     found = []
     if api > EXHAUSTED:
         found.append(f"the API's core ({api:.2f})")
     if worker > EXHAUSTED * workers:
         found.append(f"the workers' cores ({worker:.2f} of {workers})")
+    if store > EXHAUSTED:
+        found.append(f"the store ({store:.2f} cores)")
+    if broker > EXHAUSTED:
+        found.append(f"the broker ({broker:.2f} cores)")
     if machine > pressure:
         found.append(f"the machine's CPUs (tasks waited {machine:.0f} % of the time)")
     return ", ".join(found)
@@ -144,8 +150,8 @@ def conclusion(steps: Sequence[Step], resources: int) -> list[str]:
     lines.append(
         f"What ran out first: {limit.exhausted}."
         if limit.exhausted
-        else "What ran out first is not measured here: neither API, workers nor the machine's CPUs;"
-        " look at S3 and the broker."
+        else "What ran out first is no CPU that is measured here: not API, workers or machine, nor"
+        " store and broker as far as they can be seen."
     )
     return lines
 

@@ -30,6 +30,7 @@ from tests.load.upstream import Upstream, own_upstream
 from tests.load.verdict import Verdict, WrongLimitsError
 
 PAIRS: Final = 6
+LOOPBACK: Final = "http://127.0.0.1"
 START: Final = (
     "import sys; sys.path.insert(0, {tree!r}); from fetchbox.cli.main import main; sys.exit(main())"
 )
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         wishes = read_wishes(arguments, {"DURATION": "10", **os.environ})
-        with _worktree(base) as tree, own_upstream(ROOT / ".cache/bench") as upstream:
+        with _worktree(base) as tree, own_upstream(LOOPBACK) as upstream:
             documents = _slices(wishes, {Arm.BASE: tree, Arm.OURS: ROOT}, pairs, upstream, console)
     except (WrongPlanError, WrongLimitsError, subprocess.CalledProcessError) as error:
         print(f"load-diff: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Ends of resources as they come on jobs.logs, and the lag of the workers' group.
+"""Ends of resources as they come on jobs.logs, and how far the groups are behind.
 
 The cheapest witness there is: it costs the API nothing, and bears the worker's own time.
 Reads along; moves no group's offset.
@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from fetchbox.wire import jobs_pb2 as pb
-from tests.common.topics import LOGS, PARTITIONS, STREAM, TASKS
+from tests.common.topics import LOGS, PARTITIONS, STREAM
+from tests.load.group_offsets import GroupOffsets, OffsetsAwayError
 from tests.load.tally import Ended, Tally
 
 BATCH: Final = 1000
@@ -38,8 +39,8 @@ class Events(Protocol):
         """Return what has come on jobs.logs since the last call."""
         ...
 
-    async def lag(self) -> int | None:
-        """Return how many tasks the workers' group has not settled; None where nobody tells."""
+    async def lag(self, topic: str, group: str) -> int:
+        """Return how many messages of a topic a group has not settled."""
         ...
 
 
@@ -61,13 +62,14 @@ class SqliteEvents:
         """See `Events`."""
         return await asyncio.to_thread(self._read)
 
-    async def lag(self) -> int:
+    async def lag(self, topic: str, group: str) -> int:
         """See `Events`."""
         ((behind,),) = await asyncio.to_thread(
             self._ask,
             "SELECT coalesce(sum(next - coalesce(committed, 0)), 0) FROM partitions LEFT JOIN"
-            " cursors ON cursors.partition = id AND group_name = 'workers' WHERE topic = ?",
-            TASKS,
+            " cursors ON cursors.partition = id AND group_name = ? WHERE topic = ?",
+            group,
+            topic,
         )
         return int(behind)
 
@@ -102,14 +104,16 @@ class IggyEvents:
     url: str
     _next: dict[int, int] = field(default_factory=dict)
     _client: Any = None
+    _offsets: GroupOffsets = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Connect nothing yet."""
+        self._offsets = GroupOffsets(url=self.url)
 
     async def skip(self) -> None:
         """See `Events`."""
-        from apache_iggy import PollingStrategy  # noqa: PLC0415  # an extra: only where Iggy is
-
         for number in range(PARTITIONS[LOGS]):
-            last = await self._poll(number, PollingStrategy.Last(), 1)
-            self._next[number] = last[-1].offset() + 1 if last else 0
+            self._next[number] = await self._end(LOGS, number)
 
     async def read(self) -> Sequence[bytes]:
         """See `Events`."""
@@ -118,16 +122,29 @@ class IggyEvents:
         payloads = []
         for number in range(PARTITIONS[LOGS]):
             while found := await self._poll(
-                number, PollingStrategy.Offset(self._next.get(number, 0)), BATCH
+                LOGS, number, PollingStrategy.Offset(self._next.get(number, 0)), BATCH
             ):
                 self._next[number] = found[-1].offset() + 1
                 payloads += [bytes(message.payload()) for message in found]
         return payloads
 
-    async def lag(self) -> None:
-        """See `Events`. Neither the SDK nor HTTP tells the offsets of a group."""
+    async def lag(self, topic: str, group: str) -> int:
+        """See `Events`. The SDK does not tell the offsets of a group; its protocol does."""
+        try:
+            behind = await self._offsets.behind(topic, group)
+        except OffsetsAwayError as error:
+            raise EventsAwayError(str(error)) from error
+        unknown = [number for number, count in behind.items() if count is None]
+        ends = [await self._end(topic, number) for number in unknown]
+        return sum(ends) + sum(filter(None, behind.values()))
 
-    async def _poll(self, number: int, strategy: Any, count: int) -> Sequence[Any]:
+    async def _end(self, topic: str, number: int) -> int:
+        from apache_iggy import PollingStrategy  # noqa: PLC0415  # an extra: only where Iggy is
+
+        last = await self._poll(topic, number, PollingStrategy.Last(), 1)
+        return int(last[-1].offset()) + 1 if last else 0
+
+    async def _poll(self, topic: str, number: int, strategy: Any, count: int) -> Sequence[Any]:
         from apache_iggy import IggyClient  # noqa: PLC0415  # an extra: only where Iggy is
 
         try:
@@ -139,7 +156,7 @@ class IggyEvents:
                     await client.connect()
                     self._client = client
                 found: Sequence[Any] = await self._client.poll_messages(
-                    STREAM, LOGS, number, strategy, count, auto_commit=False
+                    STREAM, topic, number, strategy, count, auto_commit=False
                 )
                 return found
         except (RuntimeError, TimeoutError) as error:

@@ -22,7 +22,7 @@ from tests.load.arguments import Wishes, read_wishes
 from tests.load.plan import Order
 from tests.load.service import TIMEOUT_S, answer_of, headers_of, manifest_of
 from tests.load.tally import Answer
-from tests.load.upstream import Upstream, floor_upstream
+from tests.load.upstream import Upstream
 
 DONE: Final = "generator-done"
 
@@ -93,7 +93,7 @@ class _Share:
         self._url = f"{host.rstrip('/')}/jobs"
         self._wishes = wishes
         self._run_id = run_id
-        self._upstream: Upstream = floor_upstream("given", wishes.upstream)
+        self._upstream = Upstream(name="given", base=wishes.upstream)
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=256))

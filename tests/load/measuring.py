@@ -7,43 +7,45 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from tests.common.addresses import Addresses
 from tests.common.context import DEFAULT_BUCKET
 from tests.common.objects import minio_client
-from tests.common.peers import Peers
 from tests.load.account import TERMINAL, Auditor, Snapshot, updated_ms
-from tests.load.arguments import ROOT, Wishes
+from tests.load.arguments import Wishes
 from tests.load.bucket import S3Bucket
 from tests.load.course import Course, Runner
 from tests.load.events import EventsAwayError, events_of
 from tests.load.live import LiveView
-from tests.load.meters import HttpMeter, Senses, host_of, own_cpu_s, seconds_for_a_body
+from tests.load.meters import (
+    HttpMeter,
+    Senses,
+    first_bytes_of,
+    host_of,
+    own_cpu_s,
+    seconds_for_a_body,
+)
 from tests.load.plan import Order, Wanted, Workload
 from tests.load.result import Result, machine
 from tests.load.service import HttpApi
+from tests.load.surroundings import EngineSurroundings, ProcSurroundings, Surroundings
 from tests.load.tally import Tally
-from tests.load.upstream import (
-    Ceiling,
-    Upstream,
-    floor_upstream,
-    measure_ceiling,
-    own_upstream,
-    peers_upstream,
-)
+from tests.load.upstream import Ceiling, Upstream, measure_ceiling, own_upstream
 from tests.load.verdict import Account
 
 #: How long the first job may take, and the ledger to hear of the last reports.
 WARM_S: Final = 30.0
 SETTLE_S: Final = 15.0
 GLANCE_S: Final = 0.2
+#: The file to which make writes what the engine tells of its containers.
+ENGINE_STATS: Final = "FETCHBOX_TEST_ENGINE_STATS"
 #: Threads of ours give the event loop back after this long; Python's 5 ms would make it late.
 SWITCH_S: Final = 0.0005
 
@@ -63,18 +65,13 @@ class NotMeasuredError(Exception):
 
 
 @contextmanager
-def upstream_for(wishes: Wishes, addresses: Addresses, *, is_own: bool) -> Iterator[Upstream]:
-    """Return what workers of the stack can reach; a static server of our own on our own stack."""
+def upstream_for(wishes: Wishes, addresses: Addresses) -> Iterator[Upstream]:
+    """Return what the workers can reach: a static server of our own, unless one is named."""
     if wishes.upstream:
-        yield floor_upstream(wishes.upstream, wishes.upstream)
-    elif is_own:
-        with own_upstream(ROOT / ".cache/bench") as upstream:
-            yield upstream
+        yield Upstream(name=wishes.upstream, base=wishes.upstream)
     else:
-        peers = Peers(addresses.peers)
-        host = urlsplit(addresses.peers).hostname
-        yield peers_upstream(f"http://{host}:{peers.ports['origin']}", f"load-{uuid.uuid4().hex}")
-        peers.close()
+        with own_upstream(addresses.api) as upstream:
+            yield upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +82,8 @@ class Measuring:
     addresses: Addresses
     upstream: Upstream
     view: LiveView
+    #: Processes of the stack, where they are ours.
+    pids: Mapping[str, int] = field(default_factory=dict)
 
     async def measure(self) -> Result:
         """Run, and look at what is left; raises NotMeasuredError."""
@@ -171,6 +170,8 @@ class Measuring:
             host=host_of(os.environ, self.addresses.artifacts),
             own_cpu_s=own_cpu_s,
             ask_upstream=lambda: seconds_for_a_body(session, self.upstream),
+            first_bytes=lambda: first_bytes_of(session, self.upstream, api.tenant),
+            surroundings=self._surroundings(),
             tenant=api.tenant,
         )
         return Runner(
@@ -182,6 +183,16 @@ class Measuring:
             drain_s=self.wishes.drain_s,
             show=self.view.show,
         )
+
+    def _surroundings(self) -> list[Surroundings]:
+        pids = dict(self.pids)
+        pids.pop("upstream", None)  # the stack's own, which a load leaves alone
+        if self.upstream.pid is not None:
+            pids["upstream"] = self.upstream.pid
+        found: list[Surroundings] = [ProcSurroundings(pids=pids)]
+        if path := os.environ.get(ENGINE_STATS):
+            found.append(EngineSurroundings(path=Path(path)))
+        return found
 
     def _say_ceiling(self, ceiling: Ceiling) -> None:
         workload = self.wishes.workload

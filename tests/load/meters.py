@@ -15,10 +15,12 @@ import aiohttp
 from runner.host import Host, look_at_host
 from tests.common.metrics import Sample as Line
 from tests.common.metrics import parse, total
+from tests.common.topics import STATUS, TASKS
 from tests.load.events import Events, EventsAwayError, count_events
 from tests.load.histogram import Histogram
 from tests.load.plan import Wanted
-from tests.load.tally import Tally
+from tests.load.surroundings import Surroundings, fields_of
+from tests.load.tally import FirstByte, Tally
 from tests.load.upstream import Upstream
 
 SCRAPE_S: Final = 2.0
@@ -102,7 +104,10 @@ class Sample:
     accepted: int
     open: int
     backlog: int
+    #: Tasks that the workers have not settled.
     lag: int | None
+    #: Reports that the ledger has not settled.
+    reports_lag: int | None
     accept_p50_ms: float
     accept_p99_ms: float
     sent_per_s: float
@@ -116,6 +121,14 @@ class Sample:
     generator_cpu: float = 0
     api_rss_bytes: float | None = None
     worker_rss_bytes: float | None = None
+    store_cpu: float | None = None
+    store_rss_bytes: float | None = None
+    broker_cpu: float | None = None
+    broker_rss_bytes: float | None = None
+    proxies_cpu: float | None = None
+    proxies_rss_bytes: float | None = None
+    upstream_cpu: float | None = None
+    upstream_rss_bytes: float | None = None
     upstream_ms: float | None = None
     cpu_pressure: float | None = None
     io_pressure: float | None = None
@@ -138,6 +151,10 @@ class Senses:
     own_cpu_s: Callable[[], float]
     #: Seconds that one small body takes from the upstream; None when it does not come.
     ask_upstream: Callable[[], Awaitable[float | None]]
+    #: Bodies that the upstream has begun since the last call; None when it does not tell.
+    first_bytes: Callable[[], Awaitable[Sequence[FirstByte] | None]]
+    #: One or several, each with parts of its own.
+    surroundings: Sequence[Surroundings]
     tenant: str
 
 
@@ -159,11 +176,15 @@ class Watch:
         """Look for the first time."""
         self.first = self.before = await self.senses.meter.read()
         self.own_before_s = self.senses.own_cpu_s()
+        await self.senses.first_bytes()  # from now on they are noted
+        self._uses()
 
     async def look(self) -> Sample:
         """Take one sample."""
         tally, senses = self.tally, self.senses
-        lag = await self._follow()
+        lag, reports_lag = await self._follow()
+        for first in await senses.first_bytes() or ():
+            tally.began(first)
         upstream_s = await senses.ask_upstream()
         now = await senses.meter.read()
         host = senses.host()
@@ -177,6 +198,7 @@ class Watch:
             open=tally.open,
             backlog=tally.backlog,
             lag=lag,
+            reports_lag=reports_lag,
             accept_p50_ms=accept.percentile(50) * 1e3,
             accept_p99_ms=accept.percentile(99) * 1e3,
             sent_per_s=(tally.sent - self.sent_before) / seconds,
@@ -187,19 +209,23 @@ class Watch:
             io_pressure=host.io_pressure,
             memory_pressure=host.memory_pressure,
         )
-        sample = replace(sample, **self._service(now, seconds))
+        sample = replace(sample, **self._service(now, seconds), **self._uses())
         self.looked_s, self.sent_before = at_s, tally.sent
         self.own_before_s = senses.own_cpu_s()
         return sample
 
-    async def _follow(self) -> int | None:
+    async def _follow(self) -> tuple[int | None, int | None]:
         """Count the events there are; a broker that is away for a moment tells them later."""
         events = self.senses.events
         try:
             count_events(await events.read(), self.senses.tenant, self.tally)
-            return await events.lag()
+            return await events.lag(TASKS, "workers"), await events.lag(STATUS, "operators")
         except EventsAwayError:
-            return None
+            return None, None
+
+    def _uses(self) -> dict[str, Any]:
+        uses = {part: use for each in self.senses.surroundings for part, use in each.read().items()}
+        return fields_of(uses)
 
     def _accept_since(self) -> Histogram:
         """Return the latencies of the newest seconds that have answers and were not shown."""
@@ -244,6 +270,17 @@ async def seconds_for_a_body(session: aiohttp.ClientSession, upstream: Upstream)
     except (aiohttp.ClientError, OSError, TimeoutError):
         return None
     return loop.time() - begun
+
+
+async def first_bytes_of(
+    session: aiohttp.ClientSession, upstream: Upstream, run: str
+) -> Sequence[FirstByte] | None:
+    """Ask the upstream which bodies of a run it has begun."""
+    try:
+        async with asyncio.timeout(SCRAPE_S):
+            return await upstream.first_bytes(session, run)
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return None
 
 
 def host_of(environment: Mapping[str, str], folder: Path) -> Callable[[], Host]:

@@ -1,6 +1,7 @@
-"""The static origin where there is no Go: the URLs of tests/load/floor, by asyncio alone.
+"""The static origin of a load, by asyncio alone: bodies, errors, and when it sent first bytes.
 
-`python -m tests.load.static` prints its address as one JSON line and serves until it is ended.
+GET /b/<size>/<run>/<anything> answers <size> bytes, ?status=<code> that code, as tests/load/floor.
+GET /first/<run> tells what was served first since it was asked last, and from when on to note it.
 """
 
 import asyncio
@@ -8,10 +9,33 @@ import json
 import random
 import re
 import sys
+import time
 from typing import Final
 
 PATTERN: Final = random.Random(2463534242).randbytes(1 << 20)  # noqa: S311  # a body, no secret
-_TARGET: Final = re.compile(rb"GET (?:http://[^/ ]+)?/b/(\d+)/\S*?(?:\?status=(\d{3}))? HTTP")
+_TARGET: Final = re.compile(
+    rb"GET (?:http://[^/ ]+)?/b/(\d+)/([^/? ]*)/?([^? ]*)(?:\?status=(\d{3}))? HTTP"
+)
+_ASKED: Final = re.compile(rb"GET /first/([^/? ]+) HTTP")
+
+
+class FirstBytes:
+    """When bodies of a run were begun, in milliseconds of the wall clock; of runs that ask."""
+
+    def __init__(self) -> None:
+        """Note nothing yet."""
+        self._lines: dict[bytes, list[bytes]] = {}
+
+    def note(self, run: bytes, name: bytes) -> None:
+        """A body begins to leave now."""
+        if (lines := self._lines.get(run)) is not None:
+            lines.append(b"%s %.3f" % (name, time.time() * 1e3))
+
+    def told(self, run: bytes) -> bytes:
+        """Return the new lines, `name milliseconds` each."""
+        lines = self._lines.get(run, [])
+        self._lines[run] = []
+        return b"\n".join(lines)
 
 
 class Origin(asyncio.Protocol):
@@ -19,9 +43,10 @@ class Origin(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, first_bytes: FirstBytes) -> None:
         """Nothing has come yet."""
         self._received = b""
+        self._first_bytes = first_bytes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where answers go."""
@@ -36,25 +61,40 @@ class Origin(asyncio.Protocol):
             self._answer(head)
 
     def _answer(self, head: bytes) -> None:
-        match = _TARGET.match(head)
-        status = int(match[2] or 200) if match else 404
-        size = int(match[1]) if match and status == 200 else 0
+        if match := _TARGET.match(head):
+            self._serve(int(match[1]), int(match[4] or 200))
+            if not match[4]:
+                self._first_bytes.note(match[2], match[3])
+        elif asked := _ASKED.match(head):
+            body = self._first_bytes.told(asked[1])
+            self._begin(200, len(body))
+            self._transport.write(body)
+        else:
+            self._begin(404, 0)
+
+    def _serve(self, size: int, status: int) -> None:
+        left = size if status == 200 else 0
+        self._begin(status, left)
+        while left > 0:
+            self._transport.write(PATTERN[:left])
+            left -= len(PATTERN)
+
+    def _begin(self, status: int, size: int) -> None:
         start = f"HTTP/1.1 {status} -\r\nContent-Length: {size}\r\n"
         start += "Content-Type: application/octet-stream\r\n\r\n"
         self._transport.write(start.encode())
-        while size > 0:
-            self._transport.write(PATTERN[:size])
-            size -= len(PATTERN)
 
 
 async def serve(host: str = "127.0.0.1") -> asyncio.Server:
     """Listen on a free port."""
-    return await asyncio.get_running_loop().create_server(Origin, host, 0, backlog=1024)
+    first_bytes = FirstBytes()
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(lambda: Origin(first_bytes), host, 0, backlog=1024)
 
 
-async def main() -> None:
-    """Serve until the process is ended."""
-    server = await serve()
+async def main(host: str) -> None:
+    """Serve until the process is ended; the address is printed as one JSON line."""
+    server = await serve(host)
     host, port = server.sockets[0].getsockname()[:2]
     print(json.dumps({"address": f"{host}:{port}"}), flush=True)
     async with server:
@@ -62,4 +102,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(main(*sys.argv[1:2] or ["127.0.0.1"])))

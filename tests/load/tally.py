@@ -31,6 +31,16 @@ class Ended:
     duration_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstByte:
+    """The upstream told that the body of a resource begins to leave."""
+
+    #: Of the order.
+    number: int
+    resource_id: str
+    at_ms: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Accepted:
     """A job of this run; resource n of the order has the id `n`."""
@@ -49,6 +59,8 @@ class Latencies:
     accept: Histogram = field(default_factory=Histogram)
     #: From the 202 to the claim by a worker.
     queued: Histogram = field(default_factory=Histogram)
+    #: From the 202 to the first byte that left the upstream; empty where nobody notes it.
+    first_byte: Histogram = field(default_factory=Histogram)
     #: From the claim to the stored object.
     fetched: Histogram = field(default_factory=Histogram)
     #: From the 202 to the stored object.
@@ -87,6 +99,9 @@ class Tally:
     loop_lag: Histogram = field(default_factory=Histogram)
     #: Accept latency by the second in which the manifest was due.
     by_second: defaultdict[int, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
+    #: When first bytes of an order left, by the id of its resource: a repeat is no first byte.
+    _begun: defaultdict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    _accepted_ms: dict[int, float] = field(default_factory=dict)
     _early: defaultdict[str, list[Ended]] = field(default_factory=lambda: defaultdict(list))
 
     def departed(self, lateness_s: float) -> None:
@@ -104,11 +119,25 @@ class Tally:
             self.problems[answer.problem] += 1
             return
         self.accepted_resources += len(order.wanted)
+        accepted_ms = planned_ms + latency_s * 1e3
         self.jobs[answer.job_id] = Accepted(
-            order=order, planned_ms=planned_ms, accepted_ms=planned_ms + latency_s * 1e3
+            order=order, planned_ms=planned_ms, accepted_ms=accepted_ms
         )
+        self._accepted_ms[order.number] = accepted_ms
+        for at_ms in self._begun[order.number].values():
+            self.latencies.first_byte.record((at_ms - accepted_ms) / 1e3)
         for ended in self._early.pop(answer.job_id, ()):
             self.took(ended)
+
+    def began(self, first: FirstByte) -> None:
+        """Time the first byte of a resource; like its end, it may come before the answer."""
+        begun = self._begun[first.number]
+        if first.resource_id in begun:
+            return
+        begun[first.resource_id] = first.at_ms
+        accepted_ms = self._accepted_ms.get(first.number)
+        if accepted_ms is not None:
+            self.latencies.first_byte.record((first.at_ms - accepted_ms) / 1e3)
 
     def took(self, ended: Ended) -> None:
         """Count the end of a resource; a worker may be faster than the answer to the client."""

@@ -1,25 +1,28 @@
 """What the manifests of a load point at: a static server whose ceiling is measured, never assumed.
 
-With Go it is the origin of tests/load/floor, else `tests.load.static` beside it; on a stack that
-somebody else runs it is the origin of the peers, the only one its workers can reach.
+It is a process of its own beside the generator, or whatever UPSTREAM names that speaks as it does.
 """
 
 import asyncio
 import hashlib
 import json
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from tests.load.bench.floor import AbsentError, build_floor, floor
 from tests.load.plan import Wanted, Workload
+from tests.load.tally import FirstByte
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 #: How long, and by how many clients at once, the ceiling is measured.
 MEASURED_S: Final = 1.0
 CLIENTS: Final = 16
@@ -38,14 +41,16 @@ class Upstream:
     """URLs of bodies and of errors. All bodies of one size are alike."""
 
     name: str
-    body: str
-    fault: str
+    base: str
+    #: Of the process, where it is one of our own.
+    pid: int | None = None
     _digests: dict[int, str] = field(default_factory=dict)
 
     def url(self, wanted: Wanted, unique: str) -> str:
         """Return an URL that is asked for once."""
-        pattern = self.fault if wanted.fault else self.body
-        return pattern.format(size=wanted.size, status=wanted.fault, unique=unique)
+        if wanted.fault:
+            return f"{self.base}/b/0/{unique}?status={wanted.fault}"
+        return f"{self.base}/b/{wanted.size}/{unique}"
 
     async def digest(self, session: aiohttp.ClientSession, size: int) -> str:
         """Return the SHA-256 of the body of a size, read from the upstream once."""
@@ -58,45 +63,41 @@ class Upstream:
             self._digests[size] = digest.hexdigest()
         return self._digests[size]
 
-
-def floor_upstream(name: str, url: str) -> Upstream:
-    """Return the URLs of tests/load/floor."""
-    return Upstream(
-        name=name,
-        body=f"{url}/b/{{size}}/{{unique}}",
-        fault=f"{url}/b/0/{{unique}}?status={{status}}",
-    )
-
-
-def peers_upstream(origin: str, case: str) -> Upstream:
-    """Return the URLs of the peers' origin."""
-    return Upstream(
-        name="the peers' origin (Python)",
-        body=f"{origin}/c/{case}/bytes/{{size}}/{{unique}}?seed=load",
-        fault=f"{origin}/c/{case}/status/{{status}}/{{unique}}",
-    )
+    async def first_bytes(
+        self, session: aiohttp.ClientSession, run: str
+    ) -> Sequence[FirstByte] | None:
+        """Return the bodies of a run begun since the last call; None where nobody notes them."""
+        async with session.get(f"{self.base}/first/{run}") as response:
+            if response.status != HTTPStatus.OK:
+                return None
+            told = await response.text()
+        return [_first_byte(line) for line in told.splitlines()]
 
 
-@contextmanager
-def own_upstream(cache: Path) -> Iterator[Upstream]:
-    """Run a static server on loopback: the Go one, else the Python one."""
-    try:
-        binary = build_floor(cache)
-    except AbsentError:
-        with _python_origin() as url:
-            yield floor_upstream("tests.load.static (Python, as there is no Go)", url)
-    else:
-        with floor(binary, "origin") as url:
-            yield floor_upstream("tests/load/floor (Go)", url)
+def address_towards(url: str) -> str:
+    """Return the address of this machine that whoever serves `url` can reach it by."""
+    parts = urlsplit(url)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((parts.hostname, parts.port or 80))  # a datagram socket sends nothing
+        host: str = probe.getsockname()[0]
+        return host
+
+
+def _first_byte(line: str) -> FirstByte:
+    name, at_ms = line.split()
+    number, resource_id = name.split("/")
+    return FirstByte(number=int(number), resource_id=resource_id, at_ms=float(at_ms))
 
 
 @contextmanager
-def _python_origin() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.load.static"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def own_upstream(api: str) -> Iterator[Upstream]:
+    """Run the static server where the service behind `api` reaches it."""
+    command = [sys.executable, "-m", "tests.load.static", address_towards(api)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield f"http://{json.loads(process.stdout.readline())['address']}"
+            address = json.loads(process.stdout.readline())["address"]
+            yield Upstream(name="tests.load.static", base=f"http://{address}", pid=process.pid)
         finally:
             process.terminate()
 

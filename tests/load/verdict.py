@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from tests.load.meters import Sample
 from tests.load.plan import Workload
+from tests.load.surroundings import NAMES, SINGLE
 from tests.load.tally import Tally
 from tests.load.upstream import Ceiling
 
@@ -59,6 +60,8 @@ class Valid:
     generator_cpu: float = 0.8
     upstream_share: float = 0.8
     upstream_ms: float = 250
+    #: Cores of a part of the stack that can use one.
+    environment_cpu: float = 0.8
     cpu_pressure: float = 60
     #: Not judged: an idle io_uring, such as that of Iggy, counts as waiting for I/O.
     io_pressure: float = 100
@@ -199,6 +202,7 @@ def _invalid(evidence: Evidence, valid: Valid) -> Iterator[str]:
             f" {valid.generator_cpu:g}"
         )
     yield from _upstream(evidence, valid)
+    yield from _surroundings(evidence.samples, valid)
     yield from _pressed(evidence.samples, valid)
 
 
@@ -218,6 +222,17 @@ def _upstream(evidence: Evidence, valid: Valid) -> Iterator[str]:
             f"the upstream was slow: {_middle(answers):.0f} ms for a small body (median), at most"
             f" {valid.upstream_ms:g} ms"
         )
+
+
+def _surroundings(samples: Sequence[Sample], valid: Valid) -> Iterator[str]:
+    for part in SINGLE:
+        values: list[float | None] = [getattr(each, f"{part}_cpu") for each in samples]
+        cores = _middle([value for value in values if value is not None])
+        if cores > valid.environment_cpu:
+            yield (
+                f"the stack was the limit: {NAMES[part]} needed {cores:.2f} cores of the one"
+                f" there is for it (median), at most {valid.environment_cpu:g}"
+            )
 
 
 def needed_share(workload: Workload, ceiling: Ceiling) -> tuple[float, float]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean, median
 from typing import Any, Final
 
+from tests.load.surroundings import NAMES
+
 Document = Mapping[str, Any]
 
 #: Resources by which a queue may be longer at the end than at the begin and still be level.
@@ -69,13 +71,21 @@ def _accept(document: Document) -> str:
 
 def _path(document: Document) -> Iterator[str]:
     latencies = document["latencies"]
-    stored, whole = latencies["stored"], latencies["whole"]
+    stored, whole, first = (latencies[name] for name in ("stored", "whole", "first_byte"))
+    if first["count"]:
+        yield (
+            f"From the answer to the first byte that the upstream sent it took"
+            f" {milliseconds(first['p50_ms'])} (median) and {milliseconds(first['p99_ms'])} (p99)"
+            + ("." if first["p50_ms"] else ": most workers were faster than the answer.")
+        )
+    else:
+        yield "The time to the first byte: not measured, as this upstream does not note it."
     if stored["count"]:
         yield (
-            f"From there to the stored object it took {milliseconds(stored['p50_ms'])} (median)"
-            f" and {milliseconds(stored['p99_ms'])} (p99):"
-            f" {milliseconds(latencies['queued']['p50_ms'])}"
-            f" in the queue, {milliseconds(latencies['fetched']['p50_ms'])} to download and store."
+            "From the answer to the stored object it took"
+            f" {milliseconds(stored['p50_ms'])} (median) and {milliseconds(stored['p99_ms'])}"
+            f" (p99): {milliseconds(latencies['queued']['p50_ms'])} in the queue,"
+            f" {milliseconds(latencies['fetched']['p50_ms'])} to download and store."
         )
     if whole["count"]:
         yield (
@@ -107,6 +117,7 @@ def _throughput(document: Document) -> str:
     ended = [sample["ended_per_s"] for sample in samples if sample["ended_per_s"] is not None]
     carried = [sample["bytes_per_s"] for sample in samples if sample["bytes_per_s"] is not None]
     queue = [queue_of(sample) for sample in samples]
+    reports = [sample["reports_lag"] or 0 for sample in samples]
     if not ended:
         return "Throughput of the workers: not measured."
     grown = grown_by(queue)
@@ -116,28 +127,43 @@ def _throughput(document: Document) -> str:
         " medians);"
         f" the queue held at most {max(queue):.0f} tasks"
         + (" and kept level." if kept else f" and grew by {grown:.0f}: the workers fell behind.")
+        + f" The ledger was at most {max(reports)} reports behind."
     )
 
 
 def _resources(document: Document) -> Iterator[str]:
     samples = sending_samples(document)
-    parts = []
-    for name, cpu, rss in (
-        ("the API", "api_cpu", "api_rss_bytes"),
-        ("the workers", "worker_cpu", "worker_rss_bytes"),
-    ):
-        cores = [sample[cpu] for sample in samples if sample[cpu] is not None]
-        sizes = [sample[rss] for sample in samples if sample[rss] is not None]
-        if cores:
-            parts.append(f"{name} {median(cores):.2f} cores and {max(sizes) / 1e6:.0f} MB")
+    seen = {name: use for part, name in _PARTS.items() if (use := _use(samples, part))}
     own = median([sample["generator_cpu"] for sample in samples] or [0])
-    if parts:
-        yield f"In use were: {', '.join(parts)} (in sum), the generator {own:.2f} cores."
+    if seen:
+        told = ", ".join(f"{name} {use}" for name, use in seen.items())
+        yield f"In use were: {told}, the generator {own:.2f} cores."
+    if unseen := [name for name in _PARTS.values() if name not in seen]:
+        is_inside = document["broker"] == "sqlite" and "broker" in unseen
+        yield (
+            f"CPU and memory of {', '.join(unseen)}: not measured"
+            + (" (SQLite has no process: its work is that of API and workers)." * is_inside or ".")
+        )
     pressure = [sample["cpu_pressure"] for sample in samples if sample["cpu_pressure"] is not None]
     if pressure:
         yield f"Tasks on the machine waited for a CPU {median(pressure):.0f} % of the time (PSI)."
     else:
         yield "Pressure of the machine: not measured (no /proc/pressure here)."
+
+
+_PARTS: Final = {"api": "API", "worker": "workers (in sum)", **NAMES}
+
+
+def _use(samples: Sequence[Mapping[str, Any]], part: str) -> str:
+    cores = [each[f"{part}_cpu"] for each in samples if each[f"{part}_cpu"] is not None]
+    sizes = [each[f"{part}_rss_bytes"] for each in samples if each[f"{part}_rss_bytes"] is not None]
+    return f"{median(cores):.2f} cores and {max(sizes) / 1e6:.0f} MB" if cores and sizes else ""
+
+
+def _dead_letters(document: Document) -> str:
+    told = [each["dead_letters"] for each in document["samples"]]
+    known = [each for each in told if each is not None]
+    return f"{known[-1]:.0f}" if known else "unknown"
 
 
 def _account(document: Document) -> str:
@@ -146,5 +172,6 @@ def _account(document: Document) -> str:
         f"Account: {resources['accepted']} resources accepted = {account['stored']} stored +"
         f" {account['failed']} failed, {account['objects']} objects,"
         f" {account['digested']} compared by SHA-256, {resources['retries']} retries,"
-        f" {resources['repeats']} told twice; {len(account['breaches'])} breaches."
+        f" {_dead_letters(document)} dead letters, {resources['repeats']} told twice;"
+        f" {len(account['breaches'])} breaches."
     )

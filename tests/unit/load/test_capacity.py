@@ -91,8 +91,8 @@ def test_a_limit_that_is_not_the_service_is_found_and_called_invalid() -> None:
 
 
 SAMPLE = Sample(
-    at_s=1, sent=1, accepted=1, open=0, backlog=0, lag=0, accept_p50_ms=1, accept_p99_ms=1,
-    sent_per_s=1,
+    at_s=1, sent=1, accepted=1, open=0, backlog=0, lag=0, reports_lag=0, accept_p50_ms=1,
+    accept_p99_ms=1, sent_per_s=1,
 )  # fmt: skip
 
 
@@ -103,6 +103,8 @@ SAMPLE = Sample(
         pytest.param(
             replace(SAMPLE, worker_cpu=1.8), "the workers' cores (1.80 of 2)", id="workers"
         ),
+        pytest.param(replace(SAMPLE, store_cpu=0.97), "the store (0.97 cores)", id="store"),
+        pytest.param(replace(SAMPLE, broker_cpu=1.2), "the broker (1.20 cores)", id="broker"),
         pytest.param(replace(SAMPLE, cpu_pressure=90), "the machine's CPUs (tasks", id="machine"),
         pytest.param(replace(SAMPLE, api_cpu=0.5, worker_cpu=0.9), "", id="none of them"),
     ],
@@ -120,4 +122,4 @@ def test_the_conclusion_names_rate_limit_and_resource() -> None:
     assert "40.0 manifests/s, 200 resources/s" in lines[0]
     assert "the backlog grew" in lines[1]
     assert lines[2] == "What ran out first: the workers' cores."
-    assert "not measured" in conclusion([best, limit], 5)[2]
+    assert "no CPU that is measured" in conclusion([best, limit], 5)[2]

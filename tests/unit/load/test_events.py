@@ -64,4 +64,6 @@ async def test_new_messages_are_told_once_and_lag_is_what_is_not_settled(tmp_pat
         await broker.publish(TASKS, "a", [b"x", b"y"])
         assert sorted(await events.read()) == [b"1", b"2", b"3"]
         assert await events.read() == []
-        assert await events.lag() == 2
+        assert await events.lag(TASKS, "workers") == 2
+        assert await events.lag(TASKS, "nobody") == 2
+        assert await events.lag(LOGS, "workers") == 4

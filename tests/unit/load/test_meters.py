@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.load.meters import HttpMeter, Reading, seconds_for_a_body
-from tests.load.upstream import floor_upstream
+from tests.load.upstream import Upstream
 
 WORKER = """# HELP fetchbox_worker_tasks_total tasks
 fetchbox_worker_tasks_total{job_type="a",result="completed"} 7.0
@@ -58,5 +58,5 @@ async def test_a_process_that_does_not_answer_leaves_nothing_to_read(url: str) -
 
 async def test_an_upstream_that_is_down_has_no_time() -> None:
     async with aiohttp.ClientSession() as session:
-        upstream = floor_upstream("down", "http://127.0.0.1:9")
+        upstream = Upstream(name="down", base="http://127.0.0.1:9")
         assert await seconds_for_a_body(session, upstream) is None

@@ -2,23 +2,28 @@
 
 import io
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator, meta
 from rich.console import Console
 
 from tests.load.charts import linear, logarithmic
 from tests.load.live import LiveView, sparkline
 from tests.load.page import page
 from tests.load.result import Result
+from tests.load.surroundings import NAMES, Use
 from tests.load.verdict import Account
 from tests.load.words import milliseconds, reading
 from tests.unit.load.conftest import LoadRun
 
-DOCS = Path(__file__).parents[3] / "docs" / "load.md"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs" / "load.md"
+SCHEMA = json.loads((ROOT / "tests" / "load" / "load.schema.json").read_text())
 
 
 def result_of(run: LoadRun) -> Result:
@@ -42,7 +47,7 @@ def test_the_page_holds_all_it_needs(run: LoadRun) -> None:
     outline = Outline()
     text = page(result_of(run).to_json())
     outline.feed(text)
-    assert outline.tags.count("svg") == 6
+    assert outline.tags.count("svg") == 6  # nothing tells of what is around the service
     assert (outline.addresses, outline.tags.count("script")) == ([], 0)
     assert "PASS: the service kept its promises" in text
 
@@ -50,6 +55,8 @@ def test_the_page_holds_all_it_needs(run: LoadRun) -> None:
 @pytest.mark.parametrize("is_away", [False, True], ids=["all measured", "service not measured"])
 def test_the_page_can_be_made_from_the_file(run: LoadRun, tmp_path: Path, *, is_away: bool) -> None:
     run.senses.is_away, run.drain_s = is_away, 1
+    if not is_away:
+        run.senses.uses = dict.fromkeys(NAMES, Use(cpu=0.5, rss_bytes=1e8))
     result = result_of(run)
     result.write(tmp_path / "load.json")
     document = json.loads((tmp_path / "load.json").read_text())
@@ -66,6 +73,61 @@ def test_every_field_of_load_json_is_documented(run: LoadRun) -> None:
 
 
 NESTED = ("reasons", "manifests", "resources", "account", "upstream", "seconds", "generator")
+
+
+def written(run: LoadRun) -> Any:
+    """Return load.json as a program reads it."""
+    return json.loads(json.dumps(result_of(run).to_json()))
+
+
+def plain(_: LoadRun) -> None:
+    """As it is."""
+
+
+def everything_seen(run: LoadRun) -> None:
+    run.senses.uses = dict.fromkeys(NAMES, Use(cpu=0.5, rss_bytes=1e8))
+
+
+def nothing_seen(run: LoadRun) -> None:
+    run.senses.is_away, run.drain_s = True, 1
+    run.senses.first_byte_before_s = run.senses.upstream_s = None
+
+
+def refused(run: LoadRun) -> None:
+    run.api.problems = ["503 QUEUE_UNAVAILABLE"] * 1000
+
+
+@pytest.mark.parametrize("plant", [plain, everything_seen, nothing_seen, refused])
+def test_load_json_fits_its_schema(run: LoadRun, plant: Callable[[LoadRun], None]) -> None:
+    plant(run)
+    Draft202012Validator(SCHEMA).validate(written(run))
+
+
+def test_the_schema_refuses_what_it_does_not_describe(run: LoadRun) -> None:
+    meta.validate(SCHEMA)
+    document = written(run)
+    document["samples"][0]["new"] = 1
+    del document["latencies"]["accept"]["p99_ms"]
+    found = [error.instance_path for error in Draft202012Validator(SCHEMA).iter_errors(document)]
+    assert sorted(found, key=str) == [["latencies", "accept"], ["samples", 0]]
+
+
+def test_the_page_of_a_run_without_answers_can_be_read(run: LoadRun) -> None:
+    refused(run)
+    nothing_seen(run)
+    document = result_of(run).to_json()
+    assert not re.search(r"\bnan\b|\bNone\b", page(document))
+    assert "The time to the first byte: not measured" in " ".join(reading(document))
+
+
+def test_the_reading_names_what_was_not_measured(run: LoadRun) -> None:
+    run.senses.uses = {"store": Use(cpu=0.25, rss_bytes=2e8)}
+    document = result_of(run).to_json()
+    assert "store 0.25 cores and 200 MB" in sentence(document, "In use were")
+    assert "of broker, proxies and relays, upstream: not measured (SQLite" in " ".join(
+        reading(document)
+    )
+    assert "145 ms (median)" in sentence(document, "first byte")
 
 
 def sentence(document: Mapping[str, Any], begin: str) -> str:

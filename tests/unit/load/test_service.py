@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from tests.load.plan import Order, Wanted
 from tests.load.service import HttpApi, JobTypes
 from tests.load.tally import Answer
-from tests.load.upstream import floor_upstream
+from tests.load.upstream import Upstream
 
 ORDER = Order(
     number=7, at_s=0, is_proxied=False, wanted=[Wanted(size=5), Wanted(size=6, fault=404)]
@@ -41,7 +41,7 @@ def api_at(url: str, session: aiohttp.ClientSession) -> HttpApi:
         token="secret",
         tenant="run-1",
         job_types=JobTypes(plain="default", proxied="it_tunnel"),
-        upstream=floor_upstream("static", "http://origin"),
+        upstream=Upstream(name="static", base="http://origin"),
     )
 
 

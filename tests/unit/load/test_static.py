@@ -2,13 +2,16 @@
 
 import asyncio
 import hashlib
+import time
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.load.plan import Wanted, Workload, sizes_of, stages_of
 from tests.load.static import PATTERN, serve
-from tests.load.upstream import floor_upstream, measure_ceiling, peers_upstream
+from tests.load.upstream import Upstream, address_towards, measure_ceiling, own_upstream
 
 
 def url_of(server: asyncio.Server) -> str:
@@ -20,7 +23,7 @@ def url_of(server: asyncio.Server) -> str:
 async def test_bodies_have_their_size_and_digest(size: int) -> None:
     should = (PATTERN * 3)[:size]
     async with await serve() as server, aiohttp.ClientSession() as session:
-        upstream = floor_upstream("static", url_of(server))
+        upstream = Upstream(name="static", base=url_of(server))
         async with session.get(upstream.url(Wanted(size=size), "tenant/1/2")) as response:
             assert await response.read() == should
         assert await upstream.digest(session, size) == hashlib.sha256(should).hexdigest()
@@ -29,7 +32,7 @@ async def test_bodies_have_their_size_and_digest(size: int) -> None:
 @pytest.mark.parametrize("status", [404, 503])
 async def test_faults_have_their_status(status: int) -> None:
     async with await serve() as server, aiohttp.ClientSession() as session:
-        upstream = floor_upstream("static", url_of(server))
+        upstream = Upstream(name="static", base=url_of(server))
         async with session.get(upstream.url(Wanted(size=9, fault=status), "x")) as response:
             assert (response.status, await response.read()) == (status, b"")
 
@@ -50,17 +53,40 @@ async def test_requests_that_come_in_pieces_and_in_a_row_are_answered() -> None:
 async def test_the_ceiling_is_what_one_client_got() -> None:
     workload = Workload(stages=stages_of("", 1, 1), resources=1, sizes=sizes_of("1kB"))
     async with await serve() as server, aiohttp.ClientSession() as session:
-        ceiling = await measure_ceiling(session, floor_upstream("s", url_of(server)), workload)
+        ceiling = await measure_ceiling(session, Upstream(name="s", base=url_of(server)), workload)
     assert ceiling.requests_per_s > 10
     assert ceiling.bytes_per_s == pytest.approx(ceiling.requests_per_s * 1000, rel=0.01)
 
 
-def test_the_peers_are_asked_in_their_own_way() -> None:
-    upstream = peers_upstream("http://peers:18001", "load-1")
-    assert (
-        upstream.url(Wanted(size=5), "t/1/2")
-        == "http://peers:18001/c/load-1/bytes/5/t/1/2?seed=load"
-    )
-    assert (
-        upstream.url(Wanted(size=5, fault=404), "t") == "http://peers:18001/c/load-1/status/404/t"
-    )
+async def test_first_bytes_are_noted_once_they_are_asked_for() -> None:
+    async with await serve() as server, aiohttp.ClientSession() as session:
+        upstream = Upstream(name="static", base=url_of(server))
+
+        async def ask(run: str, number: int, fault: int = 0) -> None:
+            url = upstream.url(Wanted(size=3, fault=fault), f"{run}/{number}/0")
+            async with session.get(url) as response:
+                await response.read()
+
+        await ask("run", 1)
+        assert await upstream.first_bytes(session, "run") == []
+        before_ms = time.time() * 1e3
+        await ask("run", 2)
+        await ask("run", 3, fault=503)
+        await ask("other", 4)
+        (first,) = await upstream.first_bytes(session, "run") or ()
+        assert (first.number, first.resource_id) == (2, "0")
+        assert before_ms - 1 <= first.at_ms <= time.time() * 1e3 + 1
+        assert await upstream.first_bytes(session, "run") == []
+
+
+async def test_an_upstream_that_notes_nothing_says_so() -> None:
+    async with TestServer(web.Application()) as server, aiohttp.ClientSession() as session:
+        upstream = Upstream(name="floor", base=str(server.make_url("")).rstrip("/"))
+        assert await upstream.first_bytes(session, "run") is None
+
+
+def test_our_upstream_listens_where_the_service_reaches_it() -> None:
+    assert address_towards("http://127.0.0.1:8080") == "127.0.0.1"
+    with own_upstream("http://127.0.0.1:8080") as upstream:
+        assert upstream.base.startswith("http://127.0.0.1:")
+        assert upstream.pid is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.load.surroundings import Use
 from tests.load.upstream import Ceiling
 from tests.load.verdict import Account, Limits, Verdict, WrongLimitsError
 from tests.unit.load.conftest import LoadRun
@@ -41,6 +42,10 @@ def hog_in_the_generator(run: LoadRun) -> None:
     run.senses.own_cores = 0.95
 
 
+def saturated_proxies(run: LoadRun) -> None:
+    run.senses.uses = {"proxies": Use(cpu=0.97, rss_bytes=1), "store": Use(cpu=1.9, rss_bytes=1)}
+
+
 @pytest.mark.parametrize(
     ("plant", "reason"),
     [
@@ -48,6 +53,7 @@ def hog_in_the_generator(run: LoadRun) -> None:
         pytest.param(saturated_upstream, "the upstream was the limit: 100", id="saturated"),
         pytest.param(slow_upstream, "the upstream was slow: 400 ms", id="slow upstream"),
         pytest.param(dead_upstream, "the upstream never answered", id="dead upstream"),
+        pytest.param(saturated_proxies, "proxies and relays needed 0.97", id="saturated proxies"),
         pytest.param(hog_on_the_machine, "waited for cpu 93 %", id="CPU hog"),
         pytest.param(hog_in_the_generator, "needed 0.95 cores", id="busy generator"),
     ],
