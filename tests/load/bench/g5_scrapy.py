@@ -1,0 +1,30 @@
+"""G5: ahead of Scrapy's FilesPipeline."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tests.load.bench.arms import Workload
+from tests.load.bench.peers import scrapy_pipeline
+from tests.load.bench.peers.peer import Peer, race
+from tests.load.bench.score import Finding
+from tests.load.bench.setup import Bench
+
+GOAL: Final = "G5"
+
+
+def measure(bench: Bench) -> Sequence[Finding]:
+    """Measure on plane N."""
+    load = Workload(jobs=bench.pick(trial=1, usual=20, full=20), workers=2)
+    scrapy = Peer(
+        name="Scrapy FilesPipeline",
+        notes="its start-up is left out; a thread per request in flight",
+        prepare=scrapy_pipeline.prepare,
+        targets=(20.0, 28.0),
+        count=bench.pick(trial=200, usual=2000, full=20_000),
+    )
+    return race(bench, GOAL, "N", load, [scrapy])
+
+
+def expected_s(bench: Bench) -> float:
+    """About 30 s a round with 2,000 for Scrapy."""
+    return bench.pick(trial=15, usual=bench.rounds * 30, full=bench.rounds * 170)
