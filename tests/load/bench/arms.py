@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -86,12 +86,12 @@ def on_fresh_ends(bench: Bench, plane: str, load: Workload, arm: Arm) -> Run:
     return replace(run, count=load.count)
 
 
-def relay_arm(load: Workload, ends: Ends) -> Run:
+def relay_arm(load: Workload, ends: Ends, proxies: Sequence[str] = ()) -> Run:
     """GET and PUT with nothing between; one process per worker of the other arm."""
     words = [str(load.count // load.workers), str(load.size), str(load.in_flight_each)]
     command = [sys.executable, "-m", "tests.load.bench.relay", ends.origin, ends.s3, BUCKET]
     processes = [
-        subprocess.Popen([*command, f"r{each}", *words], stdout=subprocess.PIPE)
+        subprocess.Popen([*command, f"r{each}", *words, *proxies], stdout=subprocess.PIPE)
         for each in range(load.workers)
     ]
     answers = [json.loads(process.communicate(timeout=LIMIT_S)[0]) for process in processes]

@@ -34,7 +34,7 @@ def build_floor(cache: Path) -> Path:
 
 
 @contextmanager
-def floor(binary: Path, role: Literal["origin", "sink"]) -> Iterator[str]:
+def floor(binary: Path, role: Literal["origin", "proxy", "sink", "accept"]) -> Iterator[str]:
     """Run one end on a free loopback port and yield its base URL."""
     command = [str(binary), role, "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -55,13 +55,14 @@ def minio(binary: Path, folder: Path) -> Iterator[str]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | keys
     ) as process:
         try:
-            _wait_live(f"http://{address}/minio/health/ready")
+            wait_live(f"http://{address}/minio/health/ready")
             yield f"http://{address}"
         finally:
             process.terminate()
 
 
-def _wait_live(url: str) -> None:
+def wait_live(url: str) -> None:
+    """Wait until a server that was just started answers."""
     deadline = time.monotonic() + 20
     while True:
         try:

@@ -1,14 +1,16 @@
 """The raw relay: GET and PUT with the same clients and in-flight as the worker, and nothing else.
 
 No broker, no ledger, no retries: what the path would cost if bookkeeping were free. Usage:
-    python -m tests.load.bench.relay ORIGIN S3 BUCKET PREFIX COUNT SIZE IN_FLIGHT
+    python -m tests.load.bench.relay ORIGIN S3 BUCKET PREFIX COUNT SIZE IN_FLIGHT [PROXY...]
 """
 
 import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import aiohttp
 import obstore
@@ -27,12 +29,14 @@ class Relay:
     count: int
     size: int
     in_flight: int
+    #: Gone through in turns; empty: directly.
+    proxies: Sequence[str] = ()
 
 
-def open_store(relay: Relay) -> S3Store:
+def open_store(endpoint: str, bucket: str) -> S3Store:
     return S3Store(
-        relay.bucket,
-        endpoint=relay.endpoint,
+        bucket,
+        endpoint=endpoint,
         access_key_id="bench-key",
         secret_access_key="bench-secret",
         region="us-east-1",
@@ -45,15 +49,16 @@ def open_store(relay: Relay) -> S3Store:
 
 async def copy_all(relay: Relay) -> float:
     """Copy everything; return the seconds it took."""
-    store = open_store(relay)
+    store = open_store(relay.endpoint, relay.bucket)
     numbers = iter(range(relay.count))
+    proxies = cycle(relay.proxies or [None])
     connector = aiohttp.TCPConnector(limit=relay.in_flight)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
 
         async def copy_some() -> None:
             for number in numbers:
                 url = f"{relay.origin}/b/{relay.size}/{relay.prefix}/{number}"
-                async with session.get(url) as response:
+                async with session.get(url, proxy=next(proxies)) as response:
                     body = await response.read()
                 await obstore.put_async(
                     store,
@@ -70,7 +75,7 @@ async def copy_all(relay: Relay) -> float:
 
 
 def main() -> None:
-    origin, endpoint, bucket, prefix, *numbers = sys.argv[1:]
+    origin, endpoint, bucket, prefix, *numbers = sys.argv[1:8]
     count, size, in_flight = map(int, numbers)
     relay = Relay(
         origin=origin,
@@ -80,6 +85,7 @@ def main() -> None:
         count=count,
         size=size,
         in_flight=in_flight,
+        proxies=sys.argv[8:],
     )
     before = time.process_time()
     seconds = uvloop.run(copy_all(relay))

@@ -1,7 +1,10 @@
 // Command floor serves the two ends of a benchmark, so cheaply that neither is the limit, and measures each end alone:
 //
 //	floor origin ADDR    GET /b/<size>/<anything> answers <size> deterministic bytes; /c/ the same without a length;
-//	                     ?delay=<ms> waits first, ?status=<code> answers that code instead
+//	                     ?delay=<ms> waits first, ?status=<code> answers that code instead,
+//	                     ?once=<code> when a path is asked for the first time, ?once=reset breaks off then
+//	floor proxy ADDR     the same behind the credentials bench:secret: a proxy that has cached the origin
+//	floor accept ADDR    answers POST as an API that takes every job
 //	floor sink ADDR      a null S3: takes PUT and multipart uploads, reads the body, answers with the ETag S3 would give
 //	floor get URL...     reads all of them at once and throws the bodies away
 //	floor put SIZE URL...  sends a body to all of them at once
@@ -68,13 +71,17 @@ func origin(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	moments.add(r.URL.Path)
+	times := moments.add(r.URL.Path)
 	query := r.URL.Query()
 	if ms, err := strconv.Atoi(query.Get("delay")); err == nil {
 		time.Sleep(time.Duration(ms) * time.Millisecond)
 	}
 	if status, err := strconv.Atoi(query.Get("status")); err == nil {
 		w.WriteHeader(status)
+		return
+	}
+	if once := query.Get("once"); once != "" && times == 1 {
+		failOnce(w, once, size)
 		return
 	}
 	requests.Add(1)
@@ -94,11 +101,13 @@ type timeline struct {
 	seen map[string][]float64
 }
 
-func (t *timeline) add(path string) {
+// add returns how many times that makes.
+func (t *timeline) add(path string) int {
 	at := float64(time.Now().UnixMicro()) / 1e6
 	t.Lock()
+	defer t.Unlock()
 	t.seen[path] = append(t.seen[path], at)
-	t.Unlock()
+	return len(t.seen[path])
 }
 
 func (t *timeline) answer(w http.ResponseWriter, _ *http.Request) {
@@ -124,6 +133,8 @@ func serve(address string, role http.HandlerFunc, bodies func() map[string]int) 
 	exit(1, http.Serve(listener, mux))
 }
 
+func noBodies() map[string]int { return nil }
+
 func exit(code int, reason any) {
 	fmt.Fprintln(os.Stderr, reason)
 	os.Exit(code)
@@ -136,7 +147,11 @@ func main() {
 	}
 	switch role {
 	case "origin":
-		serve(words[0], origin, func() map[string]int { return nil })
+		serve(words[0], origin, noBodies)
+	case "proxy":
+		serve(words[0], proxy, noBodies)
+	case "accept":
+		serve(words[0], accept, noBodies)
 	case "sink":
 		sink := newSink()
 		serve(words[0], sink.serve, sink.bodies)
@@ -149,6 +164,6 @@ func main() {
 		}
 		transfer(words[1:], func(url string) error { return put(url, size) })
 	default:
-		exit(2, "usage: floor origin|sink ADDR | get URL... | put SIZE URL...")
+		exit(2, "usage: floor origin|proxy|sink|accept ADDR | get URL... | put SIZE URL...")
 	}
 }
