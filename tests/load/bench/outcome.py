@@ -95,9 +95,9 @@ def verdict(score: Score) -> str:
     """Say in a word how a goal came out."""
     if score.met is None:
         return ""
-    if score.reaches(score.stretch):
-        return "stretch"
-    return "met" if score.met else "missed"
+    if not score.met:
+        return "missed"
+    return "stretch" if score.reaches(score.stretch) else "met"
 
 
 def _score_of(row: Mapping[str, Any]) -> Score:

@@ -1,12 +1,13 @@
 """From rounds to a verdict: the ratio, and when a target counts as met."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.load.bench.score import Score, median_interval
+from tests.load.bench.score import Score, median_interval, median_range
 
 ratios = st.lists(st.floats(0.01, 10), min_size=1, max_size=9)
 
@@ -65,3 +66,26 @@ def test_bound_lies_between_the_lowest_round_and_the_median(rounds: list[float])
 )
 def test_target_is_met_by_the_lower_bound(low95: float, *, is_met: bool) -> None:
     assert score(low95, target=0.60).met is is_met
+
+
+def test_where_less_is_better_the_upper_bound_decides() -> None:
+    latency = replace(score(low95=3.0, target=4.0), better="lower", high95=4.1)
+
+    assert latency.met is False
+    assert replace(latency, high95=4.0).met is True
+
+
+def test_where_less_is_better_an_upper_bound_is_needed() -> None:
+    with pytest.raises(ValueError, match="high95"):
+        replace(score(low95=3.0, target=4.0), better="lower")
+
+
+def test_score_without_a_target_is_not_judged() -> None:
+    assert replace(score(low95=3.0, target=4.0), target=None).met is None
+
+
+@given(ratios)
+def test_both_bounds_hold_the_median_between_them(rounds: list[float]) -> None:
+    ratio, low, high = median_range(rounds)
+
+    assert min(rounds) <= low <= ratio <= high <= max(rounds)
