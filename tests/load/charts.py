@@ -21,6 +21,12 @@ class Line:
     name: str
     points: Sequence[tuple[float, float | None]]
 
+    @property
+    def label(self) -> str:
+        """The name, and that there is nothing to draw."""
+        is_known = any(y is not None for _, y in self.points)
+        return self.name if is_known else f"{self.name} (not measured)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
@@ -81,7 +87,7 @@ def chart(lines: Sequence[Line], across: Axis, up: Axis, *, marks: bool = False)
         ]
     )
     legend = "".join(
-        f"<span class=l{number}>{escape(each.name)}</span>" for number, each in enumerate(lines)
+        f"<span class=l{number}>{escape(each.label)}</span>" for number, each in enumerate(lines)
     )
     return (
         f"<div class=legend>{legend}</div><svg viewBox='0 0 {WIDTH} {HEIGHT}' role=img>{body}</svg>"
@@ -112,6 +118,7 @@ def _tick(axis: Axis, value: float, text: str) -> str:
 def _line(number: int, line: Line, across: Axis, up: Axis, *, marks: bool) -> str:
     parts, pen = [], "M"
     dots = []
+    marks = marks or len(line.points) == 1  # a path of one point cannot be seen
     for x, y in line.points:
         if y is None:
             pen = "M"

@@ -124,17 +124,13 @@ def memory(document: Document) -> str:
 def cpu_around(document: Document) -> str:
     """Draw the cores that the surroundings use."""
     lines = [_samples(document, name, f"{part}_cpu") for part, name in NAMES.items()]
-    return _timed(_known(lines), "cores")
+    return _timed(lines, "cores")
 
 
 def memory_around(document: Document) -> str:
     """Draw the resident memory of the surroundings."""
     lines = [_samples(document, name, f"{part}_rss_bytes", 1e6) for part, name in NAMES.items()]
-    return _timed(_known(lines), "MB")
-
-
-def _known(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if any(y is not None for _, y in line.points)]
+    return _timed(lines, "MB")
 
 
 def _timed(lines: Sequence[Line], title: str, *, marks: bool = False) -> str:

@@ -12,7 +12,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 from rich.console import Console
 
-from tests.load.charts import linear, logarithmic
+from tests.load.charts import Line, chart, linear, logarithmic
 from tests.load.live import LiveView, sparkline
 from tests.load.page import page
 from tests.load.result import Result
@@ -118,6 +118,14 @@ def test_the_page_of_a_run_without_answers_can_be_read(run: LoadRun) -> None:
     document = result_of(run).to_json()
     assert not re.search(r"\bnan\b|\bNone\b", page(document))
     assert "The time to the first byte: not measured" in " ".join(reading(document))
+
+
+def test_what_was_not_measured_is_named_in_the_legend() -> None:
+    lines = [Line(name="store", points=[(1, 2.0)]), Line(name="broker", points=[(1, None)])]
+    picture = chart(lines, linear(1, "s"), linear(2, "cores"))
+    assert ">store<" in picture
+    assert ">broker (not measured)<" in picture
+    assert picture.count("<circle") == 1  # one point is no line
 
 
 def test_the_reading_names_what_was_not_measured(run: LoadRun) -> None:
