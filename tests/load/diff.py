@@ -1,8 +1,8 @@
 """`make load-diff BASE=<git ref>`: this version against another one, interleaved on one stack.
 
-API and workers start anew as one version or the other; what is around them stays. With --read and a
-folder the slices are there already. Exit codes: 0 compared, 1 something was lost, 2 wrong usage, 3 a
-slice was INVALID (the intervals say little), 4 nothing was measured.
+API and workers start anew as one version or the other; what is around them stays. With --read and
+a folder the slices are there already. Exit codes: 0 compared, 1 something was lost, 2 wrong usage,
+3 a slice was INVALID (the intervals say little), 4 nothing was measured.
 """
 
 import asyncio
