@@ -36,7 +36,7 @@ def bar_chart(title: str, bars: Sequence[Bar], *, line: float | None = None) -> 
         ' font-family="system-ui, sans-serif" font-size="13">\n'
         f'<rect width="{WIDTH}" height="{bottom + 12}" rx="6" fill="#ffffff"/>\n'
         f'<text x="14" y="25" font-size="15" font-weight="600" fill="{INK}">{escape(title)}</text>'
-        f"\n{''.join(rows)}{rule}</svg>\n"
+        f"\n{rule}{''.join(rows)}</svg>\n"
     )
 
 
@@ -53,7 +53,8 @@ def _row(bar: Bar, y: int, scale: float) -> str:
         f"{escape(bar.label)}</text>"
         f'<rect x="{LABEL}" y="{y + 4}" width="{max(bar.value * scale, 1):.1f}"'
         f' height="{ROW - 8}" rx="2" fill="{bar.colour}"/>{whisker}'
-        f'<text x="{end + 6:.1f}" y="{middle + 4.5}" fill="{QUIET}">{escape(bar.text)}</text>\n'
+        f'<text x="{end + 6:.1f}" y="{middle + 4.5}" fill="{QUIET}" stroke="#ffffff"'
+        f' stroke-width="4" paint-order="stroke">{escape(bar.text)}</text>\n'
     )
 
 

@@ -30,12 +30,12 @@ def _goals(scores: Sequence[Score]) -> str:
             label=f"{each.goal} {each.plane} {each.against}"[:36],
             value=_share(each, each.ratio),
             whisker=_share(each, worse_end(each)),
-            text=f"{each.ratio:.3g} of {each.target:g}",
+            text=f"{each.ratio:.3g}, {'≤' if each.better == 'lower' else '≥'} {each.target:g}",
             colour=OURS if each.met else WEAK,
         )
         for each in scores
     ]
-    title = "Ratio by target: the dashed line is the target, the whisker ends where it is judged"
+    title = "Every ratio and its target, the dashed line; the whisker ends where it is judged"
     return bar_chart(title, bars, line=1.0)
 
 

@@ -98,7 +98,7 @@ def test_charts_are_svg_and_name_what_they_show() -> None:
     assert "taskiq + obstore" in texts["speed-N"]
     assert "1,200" in texts["cpu-N"]
     assert "434" in texts["cpu-N"]
-    assert "5 of 4.5" in texts["goals"]
+    assert "5, ≥ 4.5" in texts["goals"]
 
 
 def test_bar_is_as_long_as_its_value() -> None:
