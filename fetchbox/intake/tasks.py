@@ -17,7 +17,7 @@ from fetchbox.model.failure import FailureCode, FetchBoxError, fail
 from fetchbox.model.ids import id_fault
 from fetchbox.model.manifest import Manifest
 from fetchbox.model.task import DownloadTask
-from fetchbox.wire.codec import encode_task
+from fetchbox.wire.codec import TaskPart, encode_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,19 @@ async def _draft(handler: JobHandler, context: ManifestContext) -> Sequence[Task
 def _encode(drafts: Sequence[TaskDraft], job: NewJob, config: HandlerConfig) -> list[bytes]:
     defaults = {name.lower(): value for name, value in config.default_headers.items()}
     _check_ids(drafts)
-    return [encode_task(_task_of(draft, job, defaults)) for draft in drafts]
+    return encode_tasks(_shared_of(job), (_part_of(draft, defaults) for draft in drafts))
+
+
+def _shared_of(job: NewJob) -> DownloadTask:
+    return DownloadTask(
+        job_id=job.job_id,
+        job_type=job.job_type,
+        resource_id="",
+        url="",
+        manifest_key=job.manifest_key,
+        tenant=job.tenant,
+        trace_id=job.trace_id,
+    )
 
 
 def _check_ids(drafts: Sequence[TaskDraft]) -> None:
@@ -82,12 +94,11 @@ def _check_ids(drafts: Sequence[TaskDraft]) -> None:
         seen.add(draft.resource_id)
 
 
-def _task_of(draft: TaskDraft, job: NewJob, defaults: Mapping[str, str]) -> DownloadTask:
-    headers = {**defaults, **{name.lower(): value for name, value in draft.http_headers}}
-    tags = draft.tags
-    return DownloadTask(
-        job_id=job.job_id,
-        job_type=job.job_type,
+def _part_of(draft: TaskDraft, defaults: Mapping[str, str]) -> TaskPart:
+    headers, tags, attributes = defaults, draft.tags, draft.attributes
+    if draft.http_headers:
+        headers = {**defaults, **{name.lower(): value for name, value in draft.http_headers}}
+    return TaskPart(
         resource_id=draft.resource_id,
         url=draft.url,
         headers=tuple(headers.items()),
@@ -96,10 +107,7 @@ def _task_of(draft: TaskDraft, job: NewJob, defaults: Mapping[str, str]) -> Down
         tags=tags,
         checksum_hint=tags.get("checksum_hint", ""),
         mime_hint=_mime_hint(tags),
-        extra=msgspec.json.encode(draft.attributes) if draft.attributes else b"",
-        manifest_key=job.manifest_key,
-        tenant=job.tenant,
-        trace_id=job.trace_id,
+        extra=msgspec.json.encode(attributes) if attributes else b"",
     )
 
 

@@ -1,7 +1,9 @@
 """Values to bytes and back: protobuf for the four topics, JSON for task files."""
 
 import json
+from collections.abc import Iterable, Mapping
 
+import msgspec
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
@@ -37,9 +39,33 @@ class UndecodableError(FetchBoxError):
         super().__init__(failure(FailureCode.SYSTEM_DECODE_ERROR, message))
 
 
+class TaskPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What one task does not share with the others of its job; fields as in DownloadTask."""
+
+    resource_id: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    proxy_hint: ProxyHint | None
+    storage_hint: StorageHint | None
+    tags: Mapping[str, str]
+    checksum_hint: str
+    mime_hint: str
+    extra: bytes
+
+
 def encode_task(task: DownloadTask) -> bytes:
     """Encode a DownloadTask."""
     return _task_to_wire(task).SerializeToString()
+
+
+def encode_tasks(shared: DownloadTask, parts: Iterable[TaskPart]) -> list[bytes]:
+    """Encode a task per part; of `shared`, what is a task's own must be empty.
+
+    One encoding after another is the encoding of both messages merged, so what is shared is encoded
+    once.
+    """
+    head = encode_task(shared)
+    return [head + _part_to_wire(part).SerializeToString() for part in parts]
 
 
 def decode_task(payload: bytes) -> DownloadTask:
@@ -211,26 +237,29 @@ def decode_dead_letter(payload: bytes) -> DeadLetter:
 
 
 def _task_to_wire(task: DownloadTask) -> pb.DownloadTask:
-    wire = pb.DownloadTask(
-        job_id=task.job_id,
-        job_type=task.job_type,
-        resource_id=task.resource_id,
-        url=task.url,
-        manifest_key=task.manifest_key,
-        attempt=task.attempt,
-        tenant=task.tenant,
-        trace_id=task.trace_id,
-    )
-    for name, value in task.headers:
+    wire = _part_to_wire(task)
+    wire.job_id = task.job_id
+    wire.job_type = task.job_type
+    wire.manifest_key = task.manifest_key
+    wire.attempt = task.attempt
+    wire.tenant = task.tenant
+    wire.trace_id = task.trace_id
+    return wire
+
+
+def _part_to_wire(part: DownloadTask | TaskPart) -> pb.DownloadTask:
+    wire = pb.DownloadTask(resource_id=part.resource_id, url=part.url)
+    for name, value in part.headers:
         wire.headers.add(name=name.lower(), value=value)
-    wire.attributes.checksum_hint = task.checksum_hint
-    wire.attributes.mime_hint = task.mime_hint
-    wire.attributes.extra = task.extra
-    wire.attributes.tags.update(task.tags)
-    if (proxy := task.proxy_hint) is not None:
+    if part.tags or part.checksum_hint or part.mime_hint or part.extra:
+        wire.attributes.checksum_hint = part.checksum_hint
+        wire.attributes.mime_hint = part.mime_hint
+        wire.attributes.extra = part.extra
+        wire.attributes.tags.update(part.tags)
+    if (proxy := part.proxy_hint) is not None:
         wire.proxy_hint.primary_pool = proxy.primary_pool
         wire.proxy_hint.fallbacks.extend(proxy.fallbacks)
-    if (storage := task.storage_hint) is not None:
+    if (storage := part.storage_hint) is not None:
         wire.storage_hint.bucket = storage.bucket
         wire.storage_hint.key_prefix = storage.key_prefix
         wire.storage_hint.key = storage.key

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,26 @@ LETTERS = st.builds(
 @given(task=TASKS)
 def test_task_round_trips(task: DownloadTask) -> None:
     assert codec.decode_task(codec.encode_task(task)) == task
+
+
+@given(tasks=st.lists(TASKS, max_size=3), shared=TASKS)
+def test_tasks_of_a_job_read_as_if_each_was_encoded_alone(
+    tasks: list[DownloadTask], shared: DownloadTask
+) -> None:
+    common = {
+        name: getattr(shared, name)
+        for name in ("job_id", "job_type", "manifest_key", "attempt", "tenant", "trace_id")
+    }
+    parts = [
+        codec.TaskPart(**{name: getattr(task, name) for name in codec.TaskPart.__struct_fields__})
+        for task in tasks
+    ]
+
+    encoded = codec.encode_tasks(DownloadTask(**common, resource_id="", url=""), parts)
+
+    assert [codec.decode_task(each) for each in encoded] == [
+        replace(task, **common) for task in tasks
+    ]
 
 
 @given(task=TASKS)
