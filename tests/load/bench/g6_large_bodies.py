@@ -89,8 +89,8 @@ def _on_plane(bench: Bench, plane: str, mebibytes: int) -> list[Finding]:
         score
         for kind in KINDS
         for score in (
-            _speed(rounds, plane, kind, mebibytes),
-            _memory(rounds, plane, kind, mebibytes),
+            speed_score(rounds, plane, kind, mebibytes),
+            memory_score(rounds, plane, kind, mebibytes),
         )
     ]
 
@@ -168,7 +168,9 @@ def _read(url: str) -> bytes:
 # Scores.
 
 
-def _speed(rounds: Sequence[Mapping[str, Passage]], plane: str, kind: str, mebibytes: int) -> Score:
+def speed_score(
+    rounds: Sequence[Mapping[str, Passage]], plane: str, kind: str, mebibytes: int
+) -> Score:
     ours = [each[f"{kind} {mebibytes}"] for each in rounds]
     slower = [min(each["origin"].per_s, each["S3"].per_s) for each in rounds]
     ratio, low, high = median_range([a.per_s / b for a, b in zip(ours, slower, strict=True)])
@@ -193,7 +195,7 @@ def _speed(rounds: Sequence[Mapping[str, Passage]], plane: str, kind: str, mebib
     )
 
 
-def _memory(
+def memory_score(
     rounds: Sequence[Mapping[str, Passage]], plane: str, kind: str, mebibytes: int
 ) -> Score:
     ours = [each[f"{kind} {mebibytes}"].peak / MIB for each in rounds]

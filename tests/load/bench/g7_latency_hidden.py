@@ -100,8 +100,8 @@ def _arm(bench: Bench, load: Load) -> Waits:
         seconds=run.seconds,
         cpu_s=run.cpu_s,
         count=stored,
-        busy=mean_waiting(_waits(asked)),
-        fast_p99_s=_p99(_fast_times(arrived, began)),
+        busy=mean_waiting(waits_of(asked)),
+        fast_p99_s=_p99(fast_times(arrived, began)),
     )
 
 
@@ -124,7 +124,7 @@ def _moments(end: str) -> Mapping[str, Sequence[float]]:
         return found
 
 
-def _waits(asked: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
+def waits_of(asked: Mapping[str, Sequence[float]]) -> list[tuple[float, float]]:
     """Return when each request came and how many seconds the origin made it wait."""
     waits = []
     for path, moments in asked.items():
@@ -140,7 +140,8 @@ def mean_waiting(waits: Sequence[tuple[float, float]]) -> float:
     return sum(min(wait_s, last - began) for began, wait_s in waits) / (last - first)
 
 
-def _fast_times(arrived: Mapping[str, Sequence[float]], began: float) -> list[float]:
+def fast_times(arrived: Mapping[str, Sequence[float]], began: float) -> list[float]:
+    """Return after how many seconds the body of each fast URL was stored."""
     return [
         moments[-1] - began
         for key, moments in arrived.items()

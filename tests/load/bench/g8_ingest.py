@@ -41,10 +41,10 @@ def measure(bench: Bench) -> Sequence[Finding]:
     arms, absent = _arms(bench, jobs)
     rounds = interleave(arms, bench.rounds, f"{GOAL} {PLANE}")
     queued = f"{jobs * RESOURCES:,} queued"
-    scores = [_price(rounds, "idle", "none queued"), _price(rounds, "backlog", queued)]
+    scores = [price_score(rounds, "idle", "none queued"), price_score(rounds, "backlog", queued)]
     if "naive" in arms:
-        scores.append(_by_naive(rounds))
-    return [*scores, _backlog(rounds, queued), *absent]
+        scores.append(naive_score(rounds))
+    return [*scores, backlog_score(rounds, queued), *absent]
 
 
 def expected_s(bench: Bench) -> float:
@@ -69,7 +69,7 @@ def _arms(bench: Bench, jobs: int) -> tuple[dict[str, Callable[[], Taken]], list
     return arms, []
 
 
-def _price(rounds: Rounds, arm: str, queued: str) -> Score:
+def price_score(rounds: Rounds, arm: str, queued: str) -> Score:
     put, append = (
         statistics.median(each[name].p50_ms for each in rounds) for name in ("PUT", "append")
     )
@@ -83,7 +83,7 @@ def _price(rounds: Rounds, arm: str, queued: str) -> Score:
     )
 
 
-def _by_naive(rounds: Rounds) -> Score:
+def naive_score(rounds: Rounds) -> Score:
     return _score(
         "p50 of a POST of 1,000 URLs, none queued",
         [each["idle"].p50_ms for each in rounds],
@@ -94,7 +94,7 @@ def _by_naive(rounds: Rounds) -> Score:
     )
 
 
-def _backlog(rounds: Rounds, queued: str) -> Score:
+def backlog_score(rounds: Rounds, queued: str) -> Score:
     return _score(
         f"p99 of a POST of 1,000 URLs, {queued}",
         [each["backlog"].p99_ms for each in rounds],

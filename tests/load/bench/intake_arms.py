@@ -61,7 +61,7 @@ async def _post(url: str, times: int, before: int) -> Taken:
                 if response.status != ACCEPTED:
                     raise RuntimeError(f"POST /jobs answered {response.status}: {answer[:300]}")
 
-        return await _timed(submit, times, before)
+        return await timed(submit, times, before)
 
 
 def manifest() -> bytes:
@@ -89,7 +89,7 @@ async def _put(s3: str, times: int) -> Taken:
     async def put() -> None:
         await obstore.put_async(store, f"manifests/{next(numbers)}", body)
 
-    return await _timed(put, times, WARM_UP)
+    return await timed(put, times, WARM_UP)
 
 
 def append_arm(times: int) -> Taken:
@@ -115,10 +115,11 @@ async def _append(connection: sqlite3.Connection, times: int) -> Taken:
         connection.executemany("INSERT INTO message (payload) VALUES (?)", rows)
         connection.execute("COMMIT")
 
-    return await _timed(append, times, WARM_UP)
+    return await timed(append, times, WARM_UP)
 
 
-async def _timed(act: Callable[[], Awaitable[object]], times: int, before: int) -> Taken:
+async def timed(act: Callable[[], Awaitable[object]], times: int, before: int) -> Taken:
+    """Act again and again; what was done `before` is not counted."""
     for _ in range(before):
         await act()
     took_ms = []
