@@ -25,15 +25,15 @@ class Feed:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue(1)
+        self._blocks: asyncio.Queue[bytearray | None] = asyncio.Queue(1)
         self._is_broken = False
         self._is_abandoned = False
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytearray]:
         """Iterate once."""
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> bytearray:
         """Wait for the next block."""
         block = await self._blocks.get()
         if self._is_broken:
@@ -42,7 +42,7 @@ class Feed:
             raise StopAsyncIteration
         return block
 
-    async def push(self, block: bytes | None) -> bool:
+    async def push(self, block: bytearray | None) -> bool:
         """Hand a block over, None at the end; False when nobody takes it any more."""
         await self._blocks.put(block)
         return not self._is_abandoned
@@ -93,11 +93,11 @@ async def _pump(chunks: AsyncIterator[bytes], feed: Feed) -> int:
         size += len(chunk)
         block += chunk
         if len(block) >= BLOCK_BYTES:
-            if not await feed.push(bytes(block)):
+            full, block = block, bytearray()  # given away as it is: a copy of it costs
+            if not await feed.push(full):
                 return size
-            block.clear()
     if block:
-        await feed.push(bytes(block))
+        await feed.push(block)
     await feed.push(None)
     return size
 
