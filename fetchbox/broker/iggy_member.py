@@ -4,6 +4,9 @@ Two consumers share the member's connection, because the SDK locks one for as lo
 a message: `reader` is in the group, `writer` stores offsets. The server refuses offsets of a
 partition the member does not own. A poll restarts after the stored offset, so at most `window`
 messages of a partition are out at a time; what comes again after a reconnect is dropped here.
+
+The SDK pauses between any two polls of the group. So its polls only tell which partitions have
+something new; such a partition is then followed to its end by polls of our own, without a pause.
 """
 
 import asyncio
@@ -36,13 +39,14 @@ class _Claim:
     """What was handed out of one partition, from `start` on, and what was stored of it.
 
     `is_lost`: another member owns the partition. What is open here stays noted, because the SDK
-    does not hand it out a second time when the partition returns.
+    does not hand it out a second time when the partition returns. `follower` reads it on.
     """
 
     watermark: Watermark
     start: int
     stored: int | None = None
     is_lost: bool = False
+    follower: asyncio.Task[None] | None = None
 
     @property
     def is_behind(self) -> bool:
@@ -73,6 +77,7 @@ class IggyMember:
         self._arrived: deque[Message] = deque()
         self._outage: str | None = None
         self._stirred = asyncio.Event()
+        self._settled = asyncio.Event()
         self._committing = asyncio.Lock()
 
     @asynccontextmanager
@@ -120,6 +125,7 @@ class IggyMember:
         for message in messages:
             if claim := self._claims.get(message.partition):
                 claim.watermark.settle([message.offset])
+        self._settled.set()
         await self._commit()
 
     # Reading.
@@ -188,23 +194,54 @@ class IggyMember:
 
     async def _read(self, reader: IggyConsumer) -> None:
         try:
-            async for message in reader.iter_messages():
-                self._take(message)
-        except RuntimeError as error:
-            _log.warning("iggy stopped delivering", extra={"reason": str(error)})
+            async with asyncio.TaskGroup() as tasks:
+                async for message in reader.iter_messages():
+                    claim = self._take(message)
+                    claim.is_lost = False
+                    if claim.follower is None or claim.follower.done():
+                        claim.follower = tasks.create_task(self._follow(message.partition_id()))
+        except* (RuntimeError, TimeoutError) as errors:
+            reasons = "; ".join(str(error) or "no answer in time" for error in errors.exceptions)
+            _log.warning("iggy stopped delivering", extra={"reason": reasons})
         self._connection.close()
 
-    def _take(self, received: ReceiveMessage) -> None:
+    async def _follow(self, partition: int) -> None:
+        """Read on where a partition was left off, until it has nothing more or is lost."""
+        while (client := self._client) is not None:
+            claim = self._claims[partition]
+            room = self._window - claim.watermark.ahead
+            if claim.is_lost:
+                return
+            if room <= 0:
+                self._settled.clear()
+                await self._settled.wait()
+                continue
+            async with asyncio.timeout(self._timeout_s):
+                messages = await client.poll_messages(
+                    self._options.stream,
+                    self.topic,
+                    partition,
+                    PollingStrategy.Offset(claim.watermark.next),
+                    room,
+                    auto_commit=False,
+                )
+            if not messages:
+                return
+            for message in messages:
+                self._take(message)
+
+    def _take(self, received: ReceiveMessage) -> _Claim:
+        """Keep what was not handed out before; return the claim it belongs to."""
         partition, offset = received.partition_id(), received.offset()
         claim = self._claims.get(partition)
         if claim is None or offset > claim.watermark.next:
             # A gap: another member has committed what is open here, or retention took it.
             claim = self._claims[partition] = _Claim(Watermark(offset), offset)
-        claim.is_lost = False
         if offset == claim.watermark.next:
             claim.watermark.deliver([offset])
             self._arrived.append(Message(partition, offset, received.payload()))
             self._stirred.set()
+        return claim
 
     # Committing.
 

@@ -32,7 +32,7 @@ class Stack(Protocol):
     #: Offsets grow on after a purge; they start at 0 again where not.
     purge_keeps_offsets: bool
 
-    async def open(self) -> Broker:
+    async def open(self, poll_interval_ms: int = 10) -> Broker:
         """Connect as one more process would."""
         ...
 
@@ -51,7 +51,7 @@ class FakeStack:
     tells_offsets: bool = True
     purge_keeps_offsets: bool = True
 
-    async def open(self) -> FakeBroker:
+    async def open(self, poll_interval_ms: int = 10) -> FakeBroker:  # noqa: ARG002  # never polls
         return FakeBroker(self.log)
 
     async def close(self, broker: Broker) -> None:
@@ -70,8 +70,10 @@ class SqliteStack:
     tells_offsets: bool = True
     purge_keeps_offsets: bool = True
 
-    async def open(self) -> SqliteBroker:
-        broker = SqliteBroker(path=self.path, lease_ms=LEASE_MS, poll_interval_ms=20, clock=now_ms)
+    async def open(self, poll_interval_ms: int = 10) -> SqliteBroker:
+        broker = SqliteBroker(
+            path=self.path, lease_ms=LEASE_MS, poll_interval_ms=poll_interval_ms, clock=now_ms
+        )
         return await self.exits.enter_async_context(broker)
 
     async def close(self, broker: Broker) -> None:
@@ -97,7 +99,7 @@ class IggyStack:
     purge_keeps_offsets: bool = False
     stream: str = field(default_factory=lambda: f"contract-{time.time_ns()}")
 
-    async def open(self) -> IggyBroker:
+    async def open(self, poll_interval_ms: int = 10) -> IggyBroker:
         credentials, _, endpoint = self.address.rpartition("@")
         username, _, password = credentials.partition(":")
         options = IggyOptions(
@@ -105,7 +107,7 @@ class IggyStack:
             username=username,
             password=password,
             stream=self.stream,
-            poll_interval_ms=10,
+            poll_interval_ms=poll_interval_ms,
         )
         return await self.exits.enter_async_context(IggyBroker(options))
 

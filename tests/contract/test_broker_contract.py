@@ -337,6 +337,21 @@ async def test_slow_message_holds_the_watermark_and_the_window(
     assert len(await receive(subscription, 4)) == 4
 
 
+async def test_backlog_is_read_without_pausing_at_every_window(
+    stack: Stack, broker: Broker
+) -> None:
+    """However seldom the broker is asked for news: an answer that was full leads to the next."""
+    await broker.publish(TOPIC, KEYS[0], [b"%d" % number for number in range(400)])
+    reader = await stack.open(poll_interval_ms=WITHIN_S * 100)
+    async with reader.subscribe(TOPIC, "workers", window=10) as subscription:
+        async with asyncio.timeout(WITHIN_S):
+            read = 0
+            while read < 400:
+                messages = await subscription.next()
+                await subscription.settle(messages)
+                read += len(messages)
+
+
 async def test_window_is_per_partition(broker: Broker, exits: AsyncExitStack) -> None:
     for key in KEYS:
         await broker.publish(TOPIC, key, numbered(key, 5))
