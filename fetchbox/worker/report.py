@@ -2,7 +2,8 @@
 
 A delivery is settled only after everything said about it is durable. A batch leaves when enough
 has gathered, when time is up, when something went wrong, or when nothing else of a job is running
-here: so a small job is reported within milliseconds, not after the flush interval.
+here: so a small job is reported within milliseconds, not after the flush interval. Where much goes
+wrong, each failure does not cost a batch of its own.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from typing import Final, TypeVar
 
 from fetchbox.broker.port import Broker, BrokerUnavailableError, Message, Published, Subscription
@@ -29,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 #: Outcomes of one job that make a flush due at once.
 FLUSH_COUNT: Final = 100
+#: Something that went wrong is told within this long, and at once when nothing was told lately.
+ALARM_S: Final = 0.1
 #: How many recent jobs are remembered as announced.
 _REMEMBERED_JOBS: Final = 10_000
 
@@ -78,6 +82,8 @@ class Reporter:
         self._running: Counter[str] = Counter()
         self._announced: dict[str, None] = {}
         self._due = asyncio.Event()
+        self._flushed_at = -inf
+        self._alarm_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._failing: set[str] = set()
 
@@ -99,15 +105,17 @@ class Reporter:
         """An attempt failed and another follows."""
         self._batch(task).logs.append(encode_log(event))
         if event.level >= LogLevel.WARN:
-            self._due.set()
+            self._alarm()
 
     def ended(self, report: Report) -> None:
         """A task has ended; its delivery is settled by the flush that carries this."""
         batch = self._batch(report.task)
         batch.logs.append(encode_log(report.log))
         batch.reports.append(report)
-        if len(batch.reports) >= FLUSH_COUNT or report.log.level >= LogLevel.WARN:
+        if len(batch.reports) >= FLUSH_COUNT:
             self._due.set()
+        elif report.log.level >= LogLevel.WARN:
+            self._alarm()
 
     def stopped(self, task: DownloadTask) -> None:
         """A task no longer runs, however it ended."""
@@ -115,6 +123,15 @@ class Reporter:
         if not self._running[task.job_id]:
             del self._running[task.job_id]
             self._due.set()
+
+    def _alarm(self) -> None:
+        """Have the next batch leave as soon as the last one is ALARM_S old."""
+        loop = asyncio.get_running_loop()
+        wait_s = self._flushed_at + ALARM_S - loop.time()
+        if wait_s <= 0:
+            self._due.set()
+        elif self._alarm_timer is None:
+            self._alarm_timer = loop.call_later(wait_s, self._due.set)
 
     def _batch(self, task: DownloadTask) -> _JobBatch:
         batch = self._batches.get(task.job_id)
@@ -136,8 +153,16 @@ class Reporter:
             except TimeoutError:
                 pass
             self._due.clear()
+            self._silence()
             await self._flush(subscription)
         await self._flush(subscription)
+
+    def _silence(self) -> None:
+        """The batch that leaves now tells what an alarm was for."""
+        self._flushed_at = asyncio.get_running_loop().time()
+        if self._alarm_timer is not None:
+            self._alarm_timer.cancel()
+            self._alarm_timer = None
 
     async def _flush(self, subscription: Subscription) -> None:
         batches, self._batches = self._batches, {}

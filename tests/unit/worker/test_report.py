@@ -15,7 +15,7 @@ from fetchbox.model.outcome import LogLevel, Outcome, StatusEvent
 from fetchbox.model.retry import RetryPolicy
 from fetchbox.telemetry.metrics import Metrics
 from fetchbox.wire.codec import decode_dead_letter, decode_log, decode_status, encode_task
-from fetchbox.worker.report import FLUSH_COUNT, Report, Reporter, ReportPolicy
+from fetchbox.worker.report import ALARM_S, FLUSH_COUNT, Report, Reporter, ReportPolicy
 from tests.factories import NOW_MS, make_dead_letter, make_log, make_task
 from tests.fakes.faulty import FaultyBroker, Journal
 from tests.fakes.meter import Meter
@@ -280,6 +280,25 @@ async def test_warning_is_due_at_once(level: LogLevel, is_due: bool) -> None:  #
     async with running() as stage:
         stage.reporter.retried(make_task(), make_log(level=level))
         assert stage.reporter._due.is_set() is is_due
+
+
+async def test_failures_in_a_row_share_batches() -> None:
+    """Each is told soon, but not each for itself: that would cost a transaction per failure."""
+    async with running() as stage:
+        stage.reporter.started(make_task())  # so that no job stands still
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        stage.reporter.ended(stage.failure())
+        await stage.flushed()
+        for _ in range(50):
+            stage.reporter.ended(stage.failure())
+            await asyncio.sleep(0)
+        assert not stage.reporter._due.is_set()
+        await stage.flushed()
+        assert loop.time() - began >= ALARM_S
+
+    assert len(stage.statuses()) == 2
+    assert [len(status.outcomes) for status in stage.statuses()] == [1, 50]
 
 
 async def test_rest_is_due_after_the_interval() -> None:
