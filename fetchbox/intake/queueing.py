@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from fetchbox.broker.port import Broker, PartitionSpan
@@ -17,14 +16,19 @@ from fetchbox.wire.codec import encode_status
 
 #: A missing log cursor only costs a longer replay, so it is not worth waiting for.
 _CURSOR_WAIT_S: Final = 1.0
+#: An older one too, so not every job needs its own look at the broker.
+_CURSOR_AGE_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueue:
     """The topics as intake uses them; the key is always the job id."""
 
-    broker: Broker
-    retry: RetryPolicy
+    def __init__(self, *, broker: Broker, retry: RetryPolicy) -> None:
+        """Ask nothing yet."""
+        self._broker = broker
+        self._retry = retry
+        self._spans: Sequence[PartitionSpan] = ()
+        self._spans_until_s = 0.0
 
     async def publish(self, job: NewJob, payloads: Sequence[bytes], *, now_ms: int) -> None:
         """Announce the job, then queue all its tasks in one batch.
@@ -47,7 +51,7 @@ class JobQueue:
 
     async def _send(self, topic: str, key: str, payloads: Sequence[bytes]) -> None:
         try:
-            await with_retries(self.retry, lambda: self.broker.publish(topic, key, payloads))
+            await with_retries(self._retry, lambda: self._broker.publish(topic, key, payloads))
         except FetchBoxError as error:
             msg = f"the job could not be queued: {error.failure.message}; submit it again"
             raise fail(FailureCode.SYSTEM_QUEUE_UNAVAILABLE, msg, topic=topic) from error
@@ -60,8 +64,13 @@ class JobQueue:
         return Pointer(partition=partition, offset=offset)
 
     async def _log_spans(self) -> Sequence[PartitionSpan]:
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._spans_until_s:
+            return self._spans
         try:
             async with asyncio.timeout(_CURSOR_WAIT_S):
-                return await self.broker.describe(LOGS)
+                self._spans = await self._broker.describe(LOGS)
         except (FetchBoxError, TimeoutError):
             return ()
+        self._spans_until_s = now_s + _CURSOR_AGE_S
+        return self._spans

@@ -12,6 +12,7 @@ from fetchbox.model.job import Pointer
 from fetchbox.model.retry import RetryPolicy
 from tests.factories import JOB_ID, make_new_job
 from tests.fakes.faulty import FaultyBroker, Journal
+from tests.fakes.virtual_loop import run_virtually
 
 DOWN = BrokerUnavailableError("no answer")
 
@@ -68,3 +69,31 @@ async def test_log_cursor_is_not_waited_for_long() -> None:
         cursor = await queue.log_cursor(JOB_ID)
 
     assert cursor == Pointer(partition=partition_of(JOB_ID, 4), offset=0)
+
+
+def test_broker_is_asked_for_the_ends_of_the_logs_once_a_second() -> None:
+    """An older cursor costs a longer replay, never a log."""
+
+    async def scenario() -> None:
+        journal = Journal()
+        queue = await make_queue(journal)
+        looks = []
+        for _ in range(21):
+            await queue.log_cursor(JOB_ID)
+            looks.append(journal.calls.count("describe jobs.logs"))
+            await asyncio.sleep(0.1)
+
+        assert (looks[0], looks[9], looks[11], looks[20]) == (1, 1, 2, 2)
+
+    run_virtually(scenario())
+
+
+async def test_broker_that_did_not_answer_is_asked_again_at_once() -> None:
+    journal = Journal()
+    queue = await make_queue(journal)
+    journal.fail_next("describe jobs.logs", DOWN)
+
+    await queue.log_cursor(JOB_ID)
+    await queue.log_cursor(JOB_ID)
+
+    assert journal.calls.count("describe jobs.logs") == 2
