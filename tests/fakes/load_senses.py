@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from fetchbox.wire import jobs_pb2 as pb
 from runner.host import Host
@@ -38,6 +38,8 @@ class FakeSenses:
     #: Workers are stopped until then, in seconds of the loop.
     stopped_until_s: float = 0.0
     is_away: bool = False
+    #: The service takes so long to answer the look that begins in this second.
+    slow_look: tuple[float, float] = (0.0, 0.0)
     #: How long before its end the first byte of a resource leaves; None = nobody notes it.
     first_byte_before_s: float | None = 0.05
     #: What surrounds the service needs.
@@ -102,10 +104,15 @@ class _Meter:
 
     senses: FakeSenses
 
-    async def read(self) -> Reading | None:
+    async def read(self) -> Reading:
         if self.senses.is_away:
-            return None
-        return Reading(ended=len(self.senses.ended()), api_cpu_s=virtual_loop().now * 0.3)
+            return Reading()
+        second, seconds = self.senses.slow_look
+        if second <= virtual_loop().time() < second + 1:
+            await asyncio.sleep(seconds)
+        nothing = Reading(**{each.name: 0.0 for each in fields(Reading)})
+        now = virtual_loop().now
+        return replace(nothing, ended=len(self.senses.ended()), api_cpu_s=now * 0.3)
 
 
 @dataclass

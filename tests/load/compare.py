@@ -40,7 +40,8 @@ def schedule(pairs: int) -> list[Arm]:
 def measures_of(document: Mapping[str, Any]) -> dict[str, float]:
     """Take the compared numbers out of a load.json."""
     accept, whole = document["latencies"]["accept"], document["latencies"]["whole"]
-    samples = [each for each in sending_samples(document) if each["ended_per_s"] is not None]
+    needed = ("ended_per_s", "api_cpu", "worker_cpu")
+    samples = [s for s in sending_samples(document) if None not in [s[name] for name in needed]]
     cores = sum((each["api_cpu"] + each["worker_cpu"]) for each in samples)
     ended = sum(each["ended_per_s"] for each in samples)
     return {

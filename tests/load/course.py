@@ -72,7 +72,8 @@ class Runner:
         loop = asyncio.get_running_loop()
         due = watch.begun
         while not sent.is_set():
-            due += EVERY_S
+            # After a look that took longer, as when the service stalls, not several at once.
+            due = max(due + EVERY_S, loop.time() + EVERY_S / 2)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(due - loop.time(), 0)):
                     await sent.wait()

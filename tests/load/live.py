@@ -32,7 +32,8 @@ def line_of(sample: Sample) -> str:
     lag = sample.backlog if sample.lag is None else sample.lag
     return (
         f"{sample.at_s:5.0f} s  sent {sample.sent_per_s:6.1f}/s"
-        f"  accept p50 {sample.accept_p50_ms:6.1f} ms  p99 {sample.accept_p99_ms:7.1f} ms"
+        f"  accept p50 {_or_dash(sample.accept_p50_ms):>6} ms"
+        f"  p99 {_or_dash(sample.accept_p99_ms):>7} ms"
         f"  done {_or_dash(sample.ended_per_s):>6}/s  {_or_dash(_mega(sample.bytes_per_s)):>6} MB/s"
         f"  lag {lag:5d}  open {sample.open:4d}  retries {sample.retries}"
     )
@@ -90,8 +91,8 @@ class LiveView:
         lag = [float(each.backlog if each.lag is None else each.lag) for each in self.samples]
         for name, values, unit in (
             ("sent", [each.sent_per_s for each in self.samples], "/s"),
-            ("accept p50", [each.accept_p50_ms for each in self.samples], "ms"),
-            ("accept p99", [each.accept_p99_ms for each in self.samples], "ms"),
+            ("accept p50", [each.accept_p50_ms or 0 for each in self.samples], "ms"),
+            ("accept p99", [each.accept_p99_ms or 0 for each in self.samples], "ms"),
             ("done", [each.ended_per_s or 0 for each in self.samples], "/s"),
             ("stored", [(each.bytes_per_s or 0) / 1e6 for each in self.samples], "MB/s"),
             ("queue lag", lag, ""),

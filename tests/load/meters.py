@@ -6,7 +6,7 @@ Counters of the service come from its own /metrics; what nobody tells is None: `
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -36,24 +36,24 @@ _WANTED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Counters of the whole service at one moment; CPU in seconds so far."""
+    """Counters at one moment, CPU in seconds so far; None of processes that do not answer."""
 
-    ended: float = 0
-    downloaded_bytes: float = 0
-    failed_attempts: float = 0
-    dead_letters: float = 0
-    in_flight: float = 0
-    api_cpu_s: float = 0
-    api_rss_bytes: float = 0
-    worker_cpu_s: float = 0
-    worker_rss_bytes: float = 0
+    ended: float | None = None
+    downloaded_bytes: float | None = None
+    failed_attempts: float | None = None
+    dead_letters: float | None = None
+    in_flight: float | None = None
+    api_cpu_s: float | None = None
+    api_rss_bytes: float | None = None
+    worker_cpu_s: float | None = None
+    worker_rss_bytes: float | None = None
 
 
 class Meter(Protocol):
     """Whoever reads the service."""
 
-    async def read(self) -> Reading | None:
-        """Return what it tells now; None when it does not answer."""
+    async def read(self) -> Reading:
+        """Return what it tells now."""
         ...
 
 
@@ -65,29 +65,36 @@ class HttpMeter:
     api: Sequence[str]
     workers: Sequence[str]
 
-    async def read(self) -> Reading | None:
+    async def read(self) -> Reading:
         """See `Meter`."""
+        api, workers = await self._lines(self.api), await self._lines(self.workers)
+        return Reading(
+            ended=_total(workers, "fetchbox_worker_tasks_total"),
+            downloaded_bytes=_total(workers, "fetchbox_worker_download_bytes_total"),
+            failed_attempts=_total(workers, "fetchbox_worker_download_failures_total"),
+            dead_letters=_total(workers, "fetchbox_worker_dlq_total"),
+            in_flight=_total(workers, "fetchbox_worker_tasks_inflight"),
+            api_cpu_s=_total(api, "process_cpu_seconds_total"),
+            api_rss_bytes=_total(api, "process_resident_memory_bytes"),
+            worker_cpu_s=_total(workers, "process_cpu_seconds_total"),
+            worker_rss_bytes=_total(workers, "process_resident_memory_bytes"),
+        )
+
+    async def _lines(self, urls: Sequence[str]) -> list[Line] | None:
+        """Scrape all processes of a kind; None when one does not answer."""
         try:
             async with asyncio.timeout(SCRAPE_S):
-                api = [line for url in self.api for line in await self._scrape(url)]
-                workers = [line for url in self.workers for line in await self._scrape(url)]
+                return [line for url in urls for line in await self._scrape(url)]
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
-        return Reading(
-            ended=total(workers, "fetchbox_worker_tasks_total"),
-            downloaded_bytes=total(workers, "fetchbox_worker_download_bytes_total"),
-            failed_attempts=total(workers, "fetchbox_worker_download_failures_total"),
-            dead_letters=total(workers, "fetchbox_worker_dlq_total"),
-            in_flight=total(workers, "fetchbox_worker_tasks_inflight"),
-            api_cpu_s=total(api, "process_cpu_seconds_total"),
-            api_rss_bytes=total(api, "process_resident_memory_bytes"),
-            worker_cpu_s=total(workers, "process_cpu_seconds_total"),
-            worker_rss_bytes=total(workers, "process_resident_memory_bytes"),
-        )
 
     async def _scrape(self, url: str) -> list[Line]:
         async with self.session.get(f"{url}/metrics", raise_for_status=True) as response:
             return parse(wanted_lines(await response.text()))
+
+
+def _total(lines: list[Line] | None, name: str) -> float | None:
+    return None if lines is None else total(lines, name)
 
 
 def wanted_lines(text: str) -> str:
@@ -108,8 +115,8 @@ class Sample:
     lag: int | None
     #: Reports that the ledger has not settled.
     reports_lag: int | None
-    accept_p50_ms: float
-    accept_p99_ms: float
+    accept_p50_ms: float | None
+    accept_p99_ms: float | None
     sent_per_s: float
     ended_per_s: float | None = None
     bytes_per_s: float | None = None
@@ -136,7 +143,7 @@ class Sample:
 
     def to_json(self) -> dict[str, float | None]:
         """Return the fields, rounded."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {key: round(v, 3) if isinstance(v, float) else v for key, v in values.items()}
 
 
@@ -165,12 +172,13 @@ class Watch:
     senses: Senses
     tally: Tally
     begun: float
-    before: Reading | None = None
+    before: Reading = field(default_factory=Reading)
     own_before_s: float = 0.0
     looked_s: float = 0.0
     sent_before: int = 0
     shown_second: int = 0
-    first: Reading | None = None
+    #: What had been there before the run.
+    first: Reading = field(default_factory=Reading)
 
     async def begin(self) -> None:
         """Look for the first time."""
@@ -199,8 +207,8 @@ class Watch:
             backlog=tally.backlog,
             lag=lag,
             reports_lag=reports_lag,
-            accept_p50_ms=accept.percentile(50) * 1e3,
-            accept_p99_ms=accept.percentile(99) * 1e3,
+            accept_p50_ms=accept.percentile(50) * 1e3 if accept.count else None,
+            accept_p99_ms=accept.percentile(99) * 1e3 if accept.count else None,
             sent_per_s=(tally.sent - self.sent_before) / seconds,
             retries=tally.retries,
             generator_cpu=(senses.own_cpu_s() - self.own_before_s) / seconds,
@@ -237,21 +245,27 @@ class Watch:
         self.shown_second = newest
         return merged
 
-    def _service(self, now: Reading | None, seconds: float) -> dict[str, Any]:
+    def _service(self, now: Reading, seconds: float) -> dict[str, Any]:
         before, self.before = self.before, now
-        self.first = self.first or now
-        if now is None or before is None or self.first is None:
-            return {}
+        if self.first.dead_letters is None:
+            self.first = replace(self.first, dead_letters=now.dead_letters)
         return {
-            "ended_per_s": (now.ended - before.ended) / seconds,
-            "bytes_per_s": (now.downloaded_bytes - before.downloaded_bytes) / seconds,
+            "ended_per_s": _rate(before.ended, now.ended, seconds),
+            "bytes_per_s": _rate(before.downloaded_bytes, now.downloaded_bytes, seconds),
             "in_flight": now.in_flight,
-            "dead_letters": now.dead_letters - self.first.dead_letters,
-            "api_cpu": (now.api_cpu_s - before.api_cpu_s) / seconds,
-            "worker_cpu": (now.worker_cpu_s - before.worker_cpu_s) / seconds,
+            "dead_letters": _rate(self.first.dead_letters, now.dead_letters, 1),
+            "api_cpu": _rate(before.api_cpu_s, now.api_cpu_s, seconds),
+            "worker_cpu": _rate(before.worker_cpu_s, now.worker_cpu_s, seconds),
             "api_rss_bytes": now.api_rss_bytes,
             "worker_rss_bytes": now.worker_rss_bytes,
         }
+
+
+def _rate(before: float | None, now: float | None, seconds: float) -> float | None:
+    """Return the change per second; None across an absence, or a start anew at zero."""
+    if before is None or now is None or now < before:
+        return None
+    return (now - before) / seconds
 
 
 def own_cpu_s() -> float:

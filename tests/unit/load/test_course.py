@@ -1,5 +1,7 @@
 """A run from its first manifest to the end of its backlog."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.unit.load.conftest import LoadRun
@@ -22,6 +24,19 @@ def test_samples_come_once_a_second(run: LoadRun) -> None:
     assert middle.ended_per_s == pytest.approx(100, abs=3)
     assert middle.api_cpu == pytest.approx(0.3, abs=0.01)
     assert middle.lag == pytest.approx(20, abs=3)
+
+
+def test_looks_that_were_missed_are_not_made_up_for(run: LoadRun) -> None:
+    run.senses.slow_look = (3, 3.5)
+    times = [each.at_s for each in run.course().samples]
+    assert min(after - before for before, after in pairwise(times)) > 0.45
+
+
+def test_before_the_first_answer_there_is_no_latency(run: LoadRun) -> None:
+    run.api.stall = (0, 2.5)
+    first, *_, last = run.course().samples
+    assert (first.accept_p50_ms, first.accept_p99_ms) == (None, None)
+    assert last.accept_p50_ms is not None
 
 
 def test_a_service_that_is_away_is_not_measured(run: LoadRun) -> None:
