@@ -74,6 +74,26 @@ def test_a_rate_above_it_lets_the_backlog_grow() -> None:
     assert found.ended_per_s == pytest.approx(100, abs=2)
 
 
+def test_one_manifest_on_its_way_is_no_backlog() -> None:
+    assert step(0.5, per_s=100).is_sustained
+
+
+def test_a_step_that_was_disturbed_is_tried_again() -> None:
+    tried: list[float] = []
+
+    async def attempt(rate: float) -> Step:
+        tried.append(rate)
+        is_disturbed = len(tried) in {1, 4}
+        return Step(
+            rate=rate, is_sustained=not is_disturbed and rate <= 15, is_invalid=is_disturbed
+        )
+
+    best = best_of(run_virtually(search(10, attempt)))
+    assert tried[:5] == [10, 10, 20, 15, 15]
+    assert best is not None
+    assert best.rate == 15
+
+
 def test_a_limit_that_is_not_the_service_is_found_and_called_invalid() -> None:
     found = step(45, per_s=100, ceiling=50)
     assert (found.is_sustained, found.is_invalid) == (False, True)
