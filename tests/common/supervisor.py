@@ -1,5 +1,7 @@
 """Kill, stop and start the processes of the stack, through the supervisor of each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -39,6 +41,17 @@ class Supervised:
         """SIGTERM; returns when it is gone."""
         note_fault(self.name, "SIGTERM")
         self._ask("POST", "/kill?signal=TERM")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP, and SIGCONT at the end: it is there, and does nothing."""
+        note_fault(self.name, "SIGSTOP")
+        self._ask("POST", "/kill?signal=STOP")
+        try:
+            yield
+        finally:
+            self._ask("POST", "/kill?signal=CONT")
+            note_fault(self.name, "SIGCONT")
 
     def start(self) -> None:
         """Start it again; returns before it serves."""

@@ -33,6 +33,10 @@ def test_a_light_load_is_carried_and_accounted_for(context: TestContext, tmp_pat
     assert (account["breaches"], account["unexpected"]) == ([], 0)
     assert account["stored"] + account["failed"] == resources["accepted"] == 18
     assert account["stored"] == resources["stored"] == account["objects"] == account["digested"]
+    latencies = load["latencies"]
+    assert latencies["first_byte"]["count"] == latencies["stored"]["count"] == account["stored"]
+    assert latencies["first_byte"]["max_ms"] <= latencies["stored"]["max_ms"]
+    assert None not in [each[lag] for each in load["samples"] for lag in ("lag", "reports_lag")]
     assert "<svg" in (tmp_path / "report.html").read_text()
     assert context.stack.addresses.stack == load["stack"]
 
