@@ -110,21 +110,25 @@ COMPOSE_ENV = STACK='$(STACK)' IMAGES='$(IMAGES)' KEEP='$(KEEP)' BROKER='$(BROKE
 # RATE=10 DURATION=30 RESOURCES=5 SIZE=20kB STAGES= PROXIED=0 ERRORS=0 and the rest of `scripts/load_test.py --help`
 # are read from the environment, where make puts what stands on its command line.
 ifeq ($(STACK),compose)
-load: ## send a load and judge it: RATE=10 DURATION=30 SIZE=20kB STAGES=ramp|spike|soak ...
-	@$(COMPOSE_ENV) sh compose/dev.sh load $(ARGS)
+LOAD = $(COMPOSE_ENV) sh compose/dev.sh load
+LOAD_DIFF = $(COMPOSE_ENV) sh compose/dev.sh load-diff
 else
-load: $(INSTALLED)
-	@$(BIN)/python scripts/load_test.py $(ARGS)
+LOAD = $(BIN)/python scripts/load_test.py
+LOAD_DIFF = $(BIN)/python -m tests.load.diff
+load-capacity load-drain load-diff load: $(INSTALLED)
 endif
 
-load-capacity: $(INSTALLED) ## the highest rate the service sustains, found by its backlog; RATE= to begin with
-	@DURATION="$${DURATION:-10}" $(BIN)/python scripts/load_test.py --capacity $(ARGS)
+load: ## send a load and judge it: RATE=10 DURATION=30 SIZE=20kB STAGES=ramp|spike|soak ... STACK=compose
+	@$(LOAD) $(ARGS)
 
-load-drain: $(INSTALLED) ## send with the workers stopped, start them, time the drain; RATE= DURATION= make the backlog
-	@$(BIN)/python scripts/load_test.py --outage $(ARGS)
+load-capacity: ## the highest rate the service sustains, found by its backlog; RATE= to begin with
+	@DURATION="$${DURATION:-10}" $(LOAD) --capacity $(ARGS)
 
-load-diff: $(INSTALLED) ## this version against BASE=<git ref>, interleaved ABBA, with intervals; PAIRS=6 of DURATION=10
-	@$(BIN)/python -m tests.load.diff $(ARGS)
+load-drain: ## send with the workers stopped, start them, time the drain; RATE= DURATION= make the backlog
+	@$(LOAD) --outage $(ARGS)
+
+load-diff: ## this version against BASE=<git ref>, interleaved ABBA, with intervals; PAIRS=6 of DURATION=10
+	@$(LOAD_DIFF) $(ARGS)
 
 bench: $(INSTALLED) ## every goal of docs/benchmarks.md, measured; FULL=1 at full size, ARGS="--only G1,G6"; needs Go
 	@$(BIN)/python -m tests.load.bench $(ARGS)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,22 +65,26 @@ def _compare(arguments: Sequence[str], console: Console) -> int:
         message = "BASE=<git ref> is needed, and PAIRS of at least 2"
         raise WrongPlanError(message)
     wishes = read_wishes(arguments, {"DURATION": "10", **os.environ})
-    with _worktree(base) as tree:
-        documents = _slices(wishes, {Arm.BASE: tree, Arm.OURS: ROOT}, pairs, console)
+    with _versions(base) as trees:
+        documents = _slices(wishes, trees, pairs, console)
     return conclude(documents, wishes.out / "diff.json", console)
 
 
 @contextmanager
-def _worktree(ref: str) -> Iterator[Path]:
-    """Check the other version out beside this one, and take it away again."""
-    tree = ROOT / ".cache" / "load-base"
+def _versions(base: str) -> Iterator[Mapping[Arm, Path]]:
+    """Put both beside each other: what is edited during the comparison belongs to neither."""
+    trees = {arm: ROOT / ".cache" / f"load-{arm}" for arm in Arm}
     git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "remove", "--force", str(tree)], check=False, capture_output=True)
-    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), ref], check=True)
+    remove = [*git, "remove", "--force", str(trees[Arm.BASE])]
+    subprocess.run(remove, check=False, capture_output=True)
+    subprocess.run([*git, "add", "--quiet", "--detach", str(trees[Arm.BASE]), base], check=True)
     try:
-        yield tree
+        shutil.rmtree(trees[Arm.OURS], ignore_errors=True)
+        shutil.copytree(ROOT / "fetchbox", trees[Arm.OURS] / "fetchbox")
+        yield trees
     finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=False)
+        subprocess.run(remove, check=False)
+        shutil.rmtree(trees[Arm.OURS], ignore_errors=True)
 
 
 def _slices(

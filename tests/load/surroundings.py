@@ -29,6 +29,8 @@ NAMES: Final[Mapping[str, str]] = {
 }
 #: Those that can use one core only: Python on one thread.
 SINGLE: Final = ("proxies", "upstream")
+#: The engine takes two seconds for a look.
+FRESH_S: Final = 5.0
 _LINE: Final = re.compile(rb"\S+?-(\w+)-\d+ ([\d.]+)% ([\d.]+)([kKMGT]?i?B) / .*\n")
 _UNITS: Final = {
     b"B": 1, b"kB": 10**3, b"MB": 10**6, b"GB": 10**9, b"KiB": 2**10, b"MiB": 2**20, b"GiB": 2**30,
@@ -83,10 +85,12 @@ class EngineSurroundings:
     """Containers, by lines `PROJECT-SERVICE-NUMBER CPU% MEMORY / LIMIT` that are appended."""
 
     path: Path
+    clock: Callable[[], float] = time.monotonic
     _position: int = 0
+    _known: dict[str, tuple[float, Use]] = field(default_factory=dict)
 
     def read(self) -> Mapping[str, Use]:
-        """See `Surroundings`. The last line of each container that is new counts."""
+        """See `Surroundings`. The last line of each container counts, for a few seconds."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self._position)
@@ -95,11 +99,12 @@ class EngineSurroundings:
             return {}
         new = new[: new.rfind(b"\n") + 1]
         self._position += len(new)
-        found = {}
+        now = self.clock()
         for service, percent, size, unit in _LINE.findall(new):
             if part := PARTS.get(service.decode()):
-                found[part] = Use(cpu=float(percent) / 100, rss_bytes=float(size) * _UNITS[unit])
-        return found
+                use = Use(cpu=float(percent) / 100, rss_bytes=float(size) * _UNITS[unit])
+                self._known[part] = (now, use)
+        return {part: use for part, (at, use) in self._known.items() if now - at <= FRESH_S}
 
 
 def fields_of(uses: Mapping[str, Use]) -> dict[str, Any]:

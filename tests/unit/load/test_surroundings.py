@@ -37,24 +37,27 @@ def test_this_process_has_memory() -> None:
 
 
 def test_the_engine_is_read_along(tmp_path: Path) -> None:
-    file = tmp_path / "engine.txt"
-    around = EngineSurroundings(path=file)
+    file, now = tmp_path / "engine.txt", [100.0]
+    around = EngineSurroundings(path=file, clock=lambda: now[0])
     assert around.read() == {}
     clear = "\x1b[2J\x1b[H"
     file.write_text(
         f"{clear}fetchbox-dev-0-minio-1 12.50% 100MiB / 1GiB\n"
         "fetchbox-dev-0-iggy-1 0.00% 1.5GiB / 8GiB\nfetchbox-dev-0-api-1 99.00% 10MiB / 1GiB\n"
     )
-    assert around.read() == {
+    first = {
         "store": Use(cpu=0.125, rss_bytes=100 * 2**20),
         "broker": Use(cpu=0.0, rss_bytes=1.5 * 2**30),
     }
-    assert around.read() == {}, "what is old is not told again"
+    assert around.read() == around.read() == first
+    now[0] += 6
+    assert around.read() == {}, "what is old is not told any more"
     with file.open("a") as more:
         more.write("p-minio-1 1.00% 1kB / 1GiB\np-minio-1 2.00% 2kB / 1GiB\np-peers-1 5")
     assert around.read() == {"store": Use(cpu=0.02, rss_bytes=2000)}
     with file.open("a") as more:
         more.write("0.00% 3B / 1GiB\np-minio-1 -- -- / --\n")
+    now[0] += 6
     assert around.read() == {"proxies": Use(cpu=0.5, rss_bytes=3)}
 
 
