@@ -29,7 +29,7 @@ class Wishes:
     #: How many objects have their SHA-256 compared.
     verify: int
     drain_s: float
-    #: URL of an origin that speaks as tests/load/floor; empty = one of the stack's or our own.
+    #: URL of an origin that speaks as tests/load/static.py; empty = one of our own.
     upstream: str
     out: Path
     #: Search the highest sustained rate, from RATE on, instead of sending one load.
@@ -100,7 +100,7 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         ("seed", "1", "of the mix"),
         ("slo", str(DEFAULT), "limits to hold the run to"),
         ("job-types", "default,it_tunnel", "job types for plain and for proxied manifests"),
-        ("upstream", "", "URL of an origin that speaks as tests/load/floor"),
+        ("upstream", "", "URL of an origin that speaks as tests/load/static.py"),
         ("out", str(_artifacts(env) / "load"), "folder for load.json and report.html"),
     ):
         known = env.get(name.upper().replace("-", "_"), "") or default

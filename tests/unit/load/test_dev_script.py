@@ -103,3 +103,24 @@ def test_a_slice_that_cannot_be_measured_ends_the_comparison(script: Script) -> 
 
 def test_a_comparison_needs_a_version(script: Script) -> None:
     assert script.run("load-diff") == 2
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("load", "load"),
+        ("load-capacity", "load --capacity"),
+        ("load-drain", "load --outage"),
+        ("load-diff", "load-diff"),
+    ],
+)
+def test_each_way_to_load_goes_to_the_compose_stack_too(target: str, words: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", target, "STACK=compose"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip().endswith(f"sh compose/dev.sh {words}")
