@@ -16,7 +16,7 @@ NOTES: Final = "2 processes, list queue, no persistence, hiredis, uvloop, orjson
 
 def measure(bench: Bench) -> Sequence[Finding]:
     """Measure on plane N, two processes on either side."""
-    load = Workload(jobs=bench.pick(trial=1, usual=20, full=20), workers=2)
+    load = Workload(jobs=bench.pick(trial=1, usual=10, full=20), workers=2)
     count = bench.pick(trial=300, usual=2000, full=20_000)
     peers = [
         Peer(

@@ -37,7 +37,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def _raced(bench: Bench, plane: str) -> Sequence[Finding]:
-    jobs = bench.pick(trial=1, usual=20 if plane == "N" else 10, full=20)
+    jobs = bench.pick(trial=1, usual=20 if plane == "N" else 5, full=20)
     load = Workload(jobs=jobs, workers=WORKERS[plane])
     peers = [
         Peer(

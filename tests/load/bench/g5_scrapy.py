@@ -14,7 +14,7 @@ GOAL: Final = "G5"
 
 def measure(bench: Bench) -> Sequence[Finding]:
     """Measure on plane N."""
-    load = Workload(jobs=bench.pick(trial=1, usual=20, full=20), workers=2)
+    load = Workload(jobs=bench.pick(trial=1, usual=10, full=20), workers=2)
     scrapy = Peer(
         name="Scrapy FilesPipeline",
         notes="its start-up is left out; a thread per request in flight",
