@@ -6,12 +6,13 @@ from typing import Final
 
 from tests.load.bench.arms import Workload
 from tests.load.bench.peers import taskiq_worker
+from tests.load.bench.peers.installing import pinned
 from tests.load.bench.peers.peer import Peer, race
 from tests.load.bench.score import Finding
 from tests.load.bench.setup import Bench
 
 GOAL: Final = "G3"
-NOTES: Final = "2 processes, list queue, no persistence, hiredis, uvloop, orjson"
+NOTES: Final = "2 processes, Redis list without persistence"
 
 
 def measure(bench: Bench) -> Sequence[Finding]:
@@ -21,14 +22,14 @@ def measure(bench: Bench) -> Sequence[Finding]:
     peers = [
         Peer(
             name="taskiq + aiobotocore",
-            notes=NOTES,
+            notes=f"{pinned('taskiq', 'aiobotocore')}, {NOTES}",
             prepare=partial(taskiq_worker.prepare, "aiobotocore"),
             targets=(5.0, 6.0),
             count=count,
         ),
         Peer(
             name="taskiq + obstore",
-            notes=NOTES,
+            notes=f"{pinned('taskiq', 'obstore')}, {NOTES}",
             prepare=partial(taskiq_worker.prepare, "obstore"),
             targets=(2.5, 3.3),
             count=count,

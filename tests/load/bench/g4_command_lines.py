@@ -6,6 +6,7 @@ from typing import Final
 from tests.load.bench.arms import Workload
 from tests.load.bench.floor import AbsentError
 from tests.load.bench.peers import aria2_s5cmd, rclone
+from tests.load.bench.peers.installing import pinned
 from tests.load.bench.peers.peer import Peer, Prepare, race
 from tests.load.bench.peers.staging import compare_staging
 from tests.load.bench.score import Absence, Finding
@@ -16,7 +17,7 @@ GOAL: Final = "G4"
 WORKERS: Final = {"N": 2, "T": 1}
 PEERS: Final[Mapping[str, tuple[Prepare, str]]] = {
     "rclone copyurl": (rclone.prepare, f"{rclone.VERSION}, {' '.join(rclone.TUNING)}"),
-    "aria2c + s5cmd": (aria2_s5cmd.prepare, "staged on tmpfs"),
+    "aria2c + s5cmd": (aria2_s5cmd.prepare, f"{pinned('s5cmd')}, staged on tmpfs"),
 }
 TARGETS: Final = {
     ("rclone copyurl", "N"): (2.0, 2.3),

@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.load.bench.arms import Workload
 from tests.load.bench.peers import scrapy_pipeline
+from tests.load.bench.peers.installing import pinned
 from tests.load.bench.peers.peer import Peer, race
 from tests.load.bench.score import Finding
 from tests.load.bench.setup import Bench
@@ -17,7 +18,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
     load = Workload(jobs=bench.pick(trial=1, usual=10, full=20), workers=2)
     scrapy = Peer(
         name="Scrapy FilesPipeline",
-        notes="its start-up is left out; a thread per request in flight",
+        notes=f"{pinned('scrapy', 'botocore')}, a thread per request in flight, start-up left out",
         prepare=scrapy_pipeline.prepare,
         targets=(20.0, 28.0),
         count=bench.pick(trial=200, usual=2000, full=20_000),

@@ -29,6 +29,13 @@ def python_peers(cache: Path) -> Path:
     return folder / "bin"
 
 
+def pinned(*packages: str) -> str:
+    """Return packages with the versions they are pinned to, for what is published."""
+    lines = REQUIREMENTS.read_text().splitlines()
+    versions = dict(line.split()[0].split("==") for line in lines if "==" in line)
+    return ", ".join(f"{each} {versions[each]}" for each in packages)
+
+
 def go_program(cache: Path, module: str, version: str) -> Path:
     """Return a program built by `go install`."""
     folder = cache / f"go-{version}"
