@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help load load-capacity load-drain load-diff bench bench-memory check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
+.PHONY: help load load-capacity load-drain load-diff bench check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -132,9 +132,6 @@ load-diff: ## this version against BASE=<git ref>, interleaved ABBA, with interv
 
 bench: $(INSTALLED) ## every goal of docs/benchmarks.md, measured; FULL=1 at full size, ARGS="--only G1,G6"; needs Go
 	@$(BIN)/python -m tests.load.bench $(ARGS)
-
-bench-memory: $(INSTALLED) ## how much large bodies make a worker grow; needs Go too
-	@$(BIN)/python -m tests.load.bench.memory
 
 lock: $(INSTALLED) ## compile requirements/*.txt from pyproject.toml
 	@$(LOCK) --extra iggy -o requirements/service.txt
