@@ -36,11 +36,19 @@ def build_floor(cache: Path) -> Path:
 @contextmanager
 def floor(binary: Path, role: Literal["origin", "proxy", "sink", "accept"]) -> Iterator[str]:
     """Run one end on a free loopback port and yield its base URL."""
-    command = [str(binary), role, "127.0.0.1:0"]
+    with floors(binary, role, 1) as urls:
+        yield urls[0]
+
+
+@contextmanager
+def floors(binary: Path, role: str, count: int) -> Iterator[list[str]]:
+    """Run one end on several ports; what it remembers it knows at all of them."""
+    command = [str(binary), role, *["127.0.0.1:0"] * count]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield f"http://{json.loads(process.stdout.readline())['address']}"
+            addresses = json.loads(process.stdout.readline())["addresses"]
+            yield [f"http://{address}" for address in addresses]
         finally:
             process.terminate()
 

@@ -3,13 +3,13 @@
 //	floor origin ADDR    GET /b/<size>/<anything> answers <size> deterministic bytes; /c/ the same without a length;
 //	                     ?delay=<ms> waits first, ?status=<code> answers that code instead,
 //	                     ?once=<code> when a path is asked for the first time, ?once=reset breaks off then
-//	floor proxy ADDR     the same behind the credentials bench:secret: a proxy that has cached the origin
+//	floor proxy ADDR...  the same behind the credentials bench:secret: proxies that have cached the origin
 //	floor accept ADDR    answers POST as an API that takes every job
 //	floor sink ADDR      a null S3: takes PUT and multipart uploads, reads the body, answers with the ETag S3 would give
 //	floor get URL...     reads all of them at once and throws the bodies away
 //	floor put SIZE URL...  sends a body to all of them at once
 //
-// A server prints its real address as one JSON line. GET /stats tells requests, bytes, and how many
+// A server prints its real addresses as one JSON line. GET /stats tells requests, bytes, and how many
 // objects there are of each size and ETag; GET /moments, when each path was asked for or stored.
 // The clients print the seconds they took. Standard library only.
 package main
@@ -116,7 +116,7 @@ func (t *timeline) answer(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(t.seen)
 }
 
-func serve(address string, role http.HandlerFunc, bodies func() map[string]int) {
+func serve(addresses []string, role http.HandlerFunc, bodies func() map[string]int) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{
@@ -125,12 +125,20 @@ func serve(address string, role http.HandlerFunc, bodies func() map[string]int) 
 	})
 	mux.HandleFunc("/moments", moments.answer)
 	mux.HandleFunc("/", role)
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		exit(1, err)
+	listeners := make([]net.Listener, len(addresses))
+	real := make([]string, len(addresses))
+	for i, address := range addresses {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			exit(1, err)
+		}
+		listeners[i], real[i] = listener, listener.Addr().String()
 	}
-	fmt.Printf("{\"address\": %q}\n", listener.Addr().String())
-	exit(1, http.Serve(listener, mux))
+	json.NewEncoder(os.Stdout).Encode(map[string]any{"address": real[0], "addresses": real})
+	for _, listener := range listeners[1:] {
+		go http.Serve(listener, mux)
+	}
+	exit(1, http.Serve(listeners[0], mux))
 }
 
 func noBodies() map[string]int { return nil }
@@ -147,14 +155,14 @@ func main() {
 	}
 	switch role {
 	case "origin":
-		serve(words[0], origin, noBodies)
+		serve(words, origin, noBodies)
 	case "proxy":
-		serve(words[0], proxy, noBodies)
+		serve(words, proxy, noBodies)
 	case "accept":
-		serve(words[0], accept, noBodies)
+		serve(words, accept, noBodies)
 	case "sink":
 		sink := newSink()
-		serve(words[0], sink.serve, sink.bodies)
+		serve(words, sink.serve, sink.bodies)
 	case "get":
 		transfer(words, get)
 	case "put":
