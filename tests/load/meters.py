@@ -67,7 +67,7 @@ class HttpMeter:
 
     async def read(self) -> Reading:
         """See `Meter`."""
-        api, workers = await self._lines(self.api), await self._lines(self.workers)
+        api, workers = await asyncio.gather(self._lines(self.api), self._lines(self.workers))
         return Reading(
             ended=_total(workers, "fetchbox_worker_tasks_total"),
             downloaded_bytes=_total(workers, "fetchbox_worker_download_bytes_total"),
