@@ -48,9 +48,10 @@ class Outcome:
 
     def with_earlier(self, path: Path, measured: Collection[str]) -> Self:
         """Add what an earlier run on this machine found of the goals that were not measured now."""
-        if not path.exists():
+        try:
+            earlier = type(self).read(path)
+        except (OSError, KeyError, TypeError, ValueError):  # none, or of another shape
             return self
-        earlier = type(self).read(path)
         if not is_same(earlier.machine, self.machine):
             return self
         kept = [each for each in earlier.goals if each.goal not in measured]

@@ -78,6 +78,13 @@ def test_figures_of_another_machine_are_not_kept(tmp_path: Path) -> None:
     assert outcome_of(MET).with_earlier(tmp_path / "bench.json", {"G1"}) == outcome_of(MET)
 
 
+@pytest.mark.parametrize("text", ["", "{}", '{"machine": {}, "goals": [{}], "absent": []}'])
+def test_figures_of_another_shape_are_left_behind(text: str, tmp_path: Path) -> None:
+    (tmp_path / "bench.json").write_text(text)
+
+    assert outcome_of(MET).with_earlier(tmp_path / "bench.json", {"G1"}) == outcome_of(MET)
+
+
 @pytest.mark.parametrize(
     ("found", "code"),
     [

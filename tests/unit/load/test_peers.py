@@ -76,6 +76,8 @@ def test_command_is_charged_with_the_cpu_it_used(tmp_path: Path) -> None:
     assert spent.seconds >= 0.15
 
 
-def test_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no such bucket"):
-        running.spend([sys.executable, "-c", "import sys; sys.exit('no such bucket')"], tmp_path)
+def test_command_that_fails_shows_the_last_line_of_its_log(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"ended with 1: no such bucket$"):
+        running.spend(
+            [sys.executable, "-c", "import sys; sys.exit('many\\nno such bucket')"], tmp_path
+        )

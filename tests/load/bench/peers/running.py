@@ -32,7 +32,7 @@ class Spent:
 def spend(
     command: Sequence[object], folder: Path, environment: Mapping[str, str] | None = None
 ) -> Spent:
-    """Run a command; raises RuntimeError with the end of its log where it fails."""
+    """Run a command; raises RuntimeError with the last line of its log where it fails."""
     log = folder / "peer.log"
     before, started = _cpu_of_children(), time.perf_counter()
     with log.open("wb") as errors:
@@ -47,8 +47,8 @@ def spend(
         )
     seconds = time.perf_counter() - started
     if process.returncode:
-        end = log.read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {end}")
+        last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {last}")
     return Spent(seconds=seconds, cpu_s=_cpu_of_children() - before, output=process.stdout)
 
 
