@@ -27,5 +27,5 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """About 30 s a round with 2,000 for Scrapy."""
-    return bench.pick(trial=15, usual=bench.rounds * 30, full=bench.rounds * 170)
+    """About 22 s a round with 2,000 for Scrapy."""
+    return bench.pick(trial=15, usual=bench.rounds * 22, full=bench.rounds * 135)
