@@ -22,12 +22,11 @@ from tests.load.bench.arms import Ends, Workload, relay_arm
 from tests.load.bench.floor import floor, floors
 from tests.load.bench.objects import count_stored, make_bucket
 from tests.load.bench.rounds import interleave, score_rounds
-from tests.load.bench.score import Finding
+from tests.load.bench.score import Finding, Score
 from tests.load.bench.service import BUCKET, Run, Service, drive, free_port, manifest_of, running
 from tests.load.bench.setup import Bench
 
 GOAL: Final = "G10"
-PLANE: Final = "N"
 TARGETS: Final = (0.80, 0.90)
 HEALTHY: Final = 4
 POOLS: Final = ("east", "west")
@@ -50,28 +49,31 @@ class Site:
 
 
 def measure(bench: Bench) -> Sequence[Finding]:
-    """Measure on the null S3; an end with the wrong code is an error, not a figure."""
+    """Measure on every plane there is; an end with the wrong code is an error, not a figure."""
     jobs = bench.pick(trial=2, usual=20, full=50)
     load = Workload(jobs=jobs, per_job=bench.pick(trial=500, usual=1000, full=1000))
+    return [_compared(bench, plane, load) for plane in bench.planes]
+
+
+def _compared(bench: Bench, plane: str, load: Workload) -> Score:
     arms = {
-        "fetchbox": partial(_on_fresh_site, bench, load, is_failing=True),
-        "relay": partial(_on_fresh_site, bench, load, is_failing=False),
+        "fetchbox": partial(_on_fresh_site, bench, plane, load, is_failing=True),
+        "relay": partial(_on_fresh_site, bench, plane, load, is_failing=False),
     }
-    score = score_rounds(
-        interleave(arms, bench.rounds, f"{GOAL} {PLANE}"),
+    return score_rounds(
+        interleave(arms, bench.rounds, f"{GOAL} {plane}"),
         "relay",
         goal=GOAL,
         workload=f"{load}, 1 of 5 proxies dead, 5 % 500, 1 % reset",
-        plane=PLANE,
+        plane=plane,
         targets=TARGETS,
         notes=f"attempts per second; the relay meets no failure; back-off from {BACKOFF_MS} ms",
     )
-    return [score]
 
 
 def expected_s(bench: Bench) -> float:
-    """Both arms per round."""
-    return bench.pick(trial=15, usual=bench.rounds * 30, full=bench.rounds * 70)
+    """Both arms per round, on both planes."""
+    return bench.pick(trial=30, usual=bench.rounds * 65, full=bench.rounds * 150)
 
 
 def urls_of(load: Workload) -> list[str]:
@@ -87,22 +89,21 @@ def urls_of(load: Workload) -> list[str]:
 # Arms.
 
 
-def _on_fresh_site(bench: Bench, load: Workload, *, is_failing: bool) -> Run:
+def _on_fresh_site(bench: Bench, plane: str, load: Workload, *, is_failing: bool) -> Run:
     with ExitStack() as stack:
-        run_one = partial(floor, bench.binary)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fetchbox-bench-")))
         proxies = stack.enter_context(floors(bench.binary, "proxy", HEALTHY))
         site = Site(
             proxies=proxies,
             dead=f"http://127.0.0.1:{free_port()}",
-            s3=stack.enter_context(run_one("sink")),
+            s3=stack.enter_context(bench.sink(plane)(folder)),
             folder=folder,
         )
         make_bucket(site.s3, BUCKET)
         run = (_service_arm if is_failing else _relay_arm)(load, site)
         attempts = _attempts(proxies[0])
-        origin = stack.enter_context(run_one("origin"))
-        stored = count_stored(PLANE, site.s3, BUCKET, load.size, f"{origin}/b/{load.size}/check")
+        origin = stack.enter_context(floor(bench.binary, "origin"))
+        stored = count_stored(plane, site.s3, BUCKET, load.size, f"{origin}/b/{load.size}/check")
     expected = load.count - is_failing * _lost(load)
     if stored != expected:
         raise RuntimeError(f"{stored} right objects were stored of {expected}")

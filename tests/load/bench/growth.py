@@ -6,6 +6,7 @@ and one to four worker processes. The curves go to artifacts/bench/growth.json.
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -77,6 +78,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
         s3 = stack.enter_context(floor(bench.binary, "sink"))
         make_bucket(s3, BUCKET)
         sites = [_seeded(stack, origin, s3, depth) for depth in depths]
+        os.sync()  # or the disk would be busy with them during the first round
         rounds: dict[int, list[Figures]] = {depth: [] for depth in depths}
         for number in range(bench.rounds):
             for site in sites[:: 1 if number % 2 == 0 else -1]:
@@ -93,7 +95,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 def expected_s(bench: Bench) -> float:
     """Seeding, then a start and some seconds per depth and round."""
-    return bench.pick(trial=60, usual=80 + bench.rounds * 48, full=80 + bench.rounds * 60)
+    return bench.pick(trial=60, usual=50 + bench.rounds * 40, full=50 + bench.rounds * 60)
 
 
 def charts(_scores: Sequence[Score]) -> Mapping[str, str]:
