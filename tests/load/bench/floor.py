@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
+from tests.load.bench.service import free_port
+
 SOURCE: Final = Path(__file__).parent.parent / "floor"
 
 
@@ -56,7 +58,7 @@ def floors(binary: Path, role: str, count: int) -> Iterator[list[str]]:
 @contextmanager
 def minio(binary: Path, folder: Path) -> Iterator[str]:
     """Run a MinIO on `folder` (a tmpfs, for plane T) and yield its base URL."""
-    address = "127.0.0.1:19555"
+    address = f"127.0.0.1:{free_port()}"
     command = [str(binary), "server", str(folder), "--address", address, "--quiet"]
     keys = {"MINIO_ROOT_USER": "bench-key", "MINIO_ROOT_PASSWORD": "bench-secret"}
     with subprocess.Popen(
