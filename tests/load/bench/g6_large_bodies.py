@@ -60,9 +60,9 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """Start-ups and the bytes, at some 400 MB/s, as measured on two cores."""
+    """Start-ups and the bytes, at some 700 MiB/s, as measured on two cores."""
     gib_per_round = bench.pick(trial=1, usual=11, full=42)
-    return len(bench.planes) * bench.rounds * (25 + 2.5 * gib_per_round)
+    return len(bench.planes) * bench.rounds * (15 + 1.5 * gib_per_round)
 
 
 def _missing_room(size: int) -> str | None:

@@ -71,7 +71,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 def expected_s(bench: Bench) -> float:
     """Twice the list and a start per round."""
-    return bench.rounds * bench.pick(trial=20, usual=24, full=60)
+    return bench.rounds * bench.pick(trial=20, usual=21, full=55)
 
 
 def mixed_delays(count: int) -> list[int]:
