@@ -1,6 +1,5 @@
 """`make load`, `scripts/load_test.py`, `python -m tests.load`: a load, its files, a verdict."""
 
-import asyncio
 import json
 import os
 import signal
@@ -23,6 +22,7 @@ from tests.load.live import LiveView
 from tests.load.measuring import Measuring, NotMeasuredError, upstream_for
 from tests.load.page import page
 from tests.load.plan import Stage, WrongPlanError
+from tests.load.precise_loop import run_precisely
 from tests.load.result import Result
 from tests.load.verdict import Verdict, WrongLimitsError
 from tests.load.words import reading
@@ -78,12 +78,12 @@ def _run(wishes: Wishes, console: Console) -> int:
                 pids=running.pids,
             )
             if wishes.is_capacity:
-                steps = asyncio.run(_search(measuring, console))
+                steps = run_precisely(_search(measuring, console))
                 return _conclude_capacity(steps, wishes, console)
             if wishes.is_outage:
-                outage = asyncio.run(run_outage(measuring))
+                outage = run_precisely(run_outage(measuring))
                 return _conclude_outage(outage, wishes, console)
-            result = asyncio.run(measuring.measure())
+            result = run_precisely(measuring.measure())
     return _conclude(result, wishes, console)
 
 

@@ -5,7 +5,6 @@ a folder the slices are there already. Exit codes: 0 compared, 1 something was l
 3 a slice was INVALID (the intervals say little), 4 nothing was measured.
 """
 
-import asyncio
 import json
 import os
 import shlex
@@ -29,6 +28,7 @@ from tests.load.compare import Arm, Difference, differences, measures_of, schedu
 from tests.load.live import LiveView
 from tests.load.measuring import Measuring, NotMeasuredError, upstream_for
 from tests.load.plan import WrongPlanError
+from tests.load.precise_loop import run_precisely
 from tests.load.verdict import Verdict, WrongLimitsError
 
 PAIRS: Final = 6
@@ -94,7 +94,7 @@ def _slices(
     with _exchangeable(wishes, trees[Arm.BASE]) as (bench, measuring):
         for arm in schedule(pairs):
             bench.put_on(str(trees[arm]))
-            document = asyncio.run(measuring.measure()).to_json()
+            document = run_precisely(measuring.measure()).to_json()
             documents[arm].append(document)
             console.print(shown(arm, document), highlight=False, soft_wrap=True)
     return documents

@@ -28,6 +28,7 @@ from tests.load.bench.service import Run, manifest_of
 from tests.load.bench.setup import Bench
 from tests.load.measuring import SWITCH_S
 from tests.load.plan import Stage, Workload
+from tests.load.precise_loop import run_precisely
 from tests.load.sender import LEAD_S, Sender, feel_lag
 from tests.load.service import HttpApi, JobTypes
 from tests.load.tally import Tally
@@ -94,7 +95,7 @@ def _our_arm(url: str, seconds: int) -> Sent:
     switch_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)  # as `make load` does
     try:
-        tally, took_s = asyncio.run(_send(url, seconds))
+        tally, took_s = run_precisely(_send(url, seconds))
     finally:
         sys.setswitchinterval(switch_s)
     if tally.problems:
