@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.." || exit 97
 embedded() {
   [ "${STACK-}" != compose ] || { say "STACK=compose: $1"; exit 97; }
   say "stack: embedded, processes on this machine ($1)"
+  unset E2E_ARGS  # the target passes them itself
   exec make --no-print-directory e2e-embedded
 }
 
