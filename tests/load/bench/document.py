@@ -77,11 +77,16 @@ def _table(outcome: Outcome) -> Iterator[str]:
 def _cpu_table(outcome: Outcome) -> Iterator[str]:
     rows = [each for each in outcome.goals if each.cpu_us]
     if rows:
-        yield "| goal | plane | CPU µs per resource |"
-        yield "|---|---|---|"
+        yield "| goal | plane | CPU µs per resource | of the other |"
+        yield "|---|---|---|---|"
     for each in rows:
-        parts = ", ".join(f"{role} {used:.0f}" for role, used in each.cpu_us.items())
-        yield _row(each.goal, each.plane, parts)
+        yield _row(each.goal, each.plane, _parts(each, "fetchbox"), _parts(each, each.against))
+
+
+def _parts(score: Score, arm: str) -> str:
+    """Write what the roles of one arm used."""
+    used = {role: cpu for role, cpu in score.cpu_us.items() if role.startswith(arm)}
+    return ", ".join(f"{role.removeprefix(arm).strip() or arm} {used[role]:.0f}" for role in used)
 
 
 def _target(score: Score) -> str:

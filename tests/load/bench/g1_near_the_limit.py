@@ -47,8 +47,8 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """About 17 s a round on N and on T, as measured on two cores."""
-    return bench.pick(trial=20, usual=20 + bench.rounds * 34, full=90 + bench.rounds * 110)
+    """About 15 s a round on N and on T."""
+    return bench.pick(trial=20, usual=15 + bench.rounds * 30, full=75 + bench.rounds * 110)
 
 
 def _compared(

@@ -54,5 +54,5 @@ def _raced(bench: Bench, plane: str) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """About 40 s a round on N, 35 s on T."""
-    return bench.pick(trial=30, usual=20 + bench.rounds * 75, full=20 + bench.rounds * 110)
+    """About 30 s a round on N, 12 s on T."""
+    return bench.pick(trial=30, usual=10 + bench.rounds * 42, full=10 + bench.rounds * 75)

@@ -67,6 +67,7 @@ def test_figures_tell_machine_goals_and_what_is_absent() -> None:
     assert "Machine: cpu 2 x Some." in text
     assert "| 3,000 /s | 600 /s | 5, ≥ 4.8 | ≥ 4.5 (6) | met |" in text
     assert "- G4: no aria2c" in text
+    assert "| G3 | N | worker 389, api 45 | workers 1200 |" in text
     assert "![goals](images/bench/goals.svg)" in text
 
 

@@ -52,11 +52,15 @@ def race(
             rounds,
             peer.name,
             goal=goal,
-            workload=f"{load}; {peer.count:,} for the peer",
+            workload=f"{load}{_shorter(peer, load)}",
             plane=plane,
             targets=peer.targets,
-            notes=f"{load.workers} worker(s); {peer.notes}",
+            notes=f"workers: {load.workers}; {peer.notes}",
         )
         for peer in there
     ]
     return [*scores, *absent]
+
+
+def _shorter(peer: Peer, load: Workload) -> str:
+    return "" if peer.count == load.count else f" ({peer.count:,} for the other)"
