@@ -1,7 +1,7 @@
 """HTTP clients taking turns in the raw relay: GET, digest, PUT, nothing else (decision 13).
 
-`--work` adds that much computing per object, as bookkeeping does: a client with a thread of its own
-then waits for the interpreter. pyreqwest is installed by hand. Usage:
+`--work` adds that much computing per object, as bookkeeping does. pyreqwest is installed by hand.
+Usage:
     python -m tests.load.bench.clients [--work MICROSECONDS] [--rounds N] [--count N] [--size BYTES]
 """
 
