@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from fetchbox.fetch.connector import GuardedConnector
+from fetchbox.fetch.connector import KEEP_ALIVE_S, GuardedConnector
 from fetchbox.fetch.http import HttpFetcher, HttpOptions
 from fetchbox.fetch.port import FetchError, FetchRequest, Side
 from fetchbox.model.failure import FailureCode
 from mocks.bodies import body_of
+from mocks.listener import Listener
 from mocks.peers import Options, Peers, open_peers
 from tests.contract.fetchers import OPTIONS, closed_port
 
@@ -128,6 +130,17 @@ async def test_non_ascii_url_is_encoded(fetcher: HttpFetcher, place: Place) -> N
     assert raw["target"] == f"/c/{CASE}/echo/%C3%BC"
 
 
+async def test_headers_are_sent_in_the_order_given_and_as_utf_8(
+    fetcher: HttpFetcher, place: Place
+) -> None:
+    given = (("b", "2"), ("a", "\u00fc\t x"), ("b", "3"))
+
+    raw = json.loads(await get(fetcher, place.origin("echo"), headers=given))
+
+    sent = [(name, value) for name, value in raw["headers"] if name in {"a", "b"}]
+    assert sent == [("b", "2"), ("a", "\u00fc\t x".encode().decode("latin-1")), ("b", "3")]
+
+
 async def test_compressed_body_is_left_as_received(fetcher: HttpFetcher, place: Place) -> None:
     url = place.origin("bytes/5000?gzip=1")
     async with fetcher.fetch(FetchRequest(url=url)) as response:
@@ -153,12 +166,14 @@ async def test_environment_proxies_are_ignored(
     assert await get(fetcher, place.origin("bytes/10"))
 
 
-async def test_cookies_are_not_kept(fetcher: HttpFetcher, place: Place) -> None:
-    """Jobs of different tenants share the session."""
-    await get(fetcher, place.origin("bytes/10?type=a/b"))
+async def test_cookies_are_not_kept(fetcher: HttpFetcher) -> None:
+    """Jobs of different tenants share the client."""
+    async with playing(b"Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n") as player:
+        await get(fetcher, player.url)
+        await get(fetcher, player.url)
 
-    assert fetcher._session is not None
-    assert len(fetcher._session.cookie_jar) == 0
+    assert len(player.requests) == 2
+    assert not any(b"cookie" in request.lower() for request in player.requests)
 
 
 # Redirects
@@ -313,6 +328,36 @@ async def test_blocked_address_of_a_name_is_passed_over_for_another(
 
     assert await get(fetcher, place.origin("eof/10", host="mixed.test"))
     assert len(seen(peers, "origin")) == 1
+
+
+async def test_no_address_of_a_name_is_tried_after_one_has_the_request(
+    fetcher: HttpFetcher, place: Place, peers: Peers, zone: Zone
+) -> None:
+    zone.addresses = ["127.0.0.1", "127.0.0.2"]
+
+    await error_of(fetcher, place.origin("empty", host="twice.test"))
+
+    assert len(seen(peers, "origin")) == 1
+
+
+async def test_next_address_of_a_name_is_tried_when_one_cannot_be_connected_to(
+    fetcher: HttpFetcher, place: Place, zone: Zone
+) -> None:
+    zone.addresses = ["127.0.0.2", "127.0.0.1"]
+
+    assert await get(fetcher, place.origin("bytes/1", host="two.test"))
+
+
+@pytest.mark.parametrize("scheme", ["origin", "tls"])
+async def test_name_reaches_its_origin(
+    fetcher: HttpFetcher, place: Place, peers: Peers, zone: Zone, scheme: str
+) -> None:
+    """By Host header and by TLS; a name no other resolver knows."""
+    zone.addresses = ["127.0.0.1"]
+    role = "origin" if scheme == "origin" else "tls_origin"
+    url = getattr(place, scheme)("echo").replace("127.0.0.1", "peers")
+
+    assert (await echoed(fetcher, url))["host"] == f"peers:{peers.ports[role]}"
 
 
 # Proxies
@@ -501,49 +546,96 @@ async def test_broken_connection_is_not_tried_again(
 
 
 async def test_connection_is_reused_after_a_body_and_dropped_with_one_unread(
-    fetcher: HttpFetcher, place: Place
+    fetcher: HttpFetcher,
 ) -> None:
-    def pooled() -> int:
-        assert fetcher._session is not None
-        assert fetcher._session.connector is not None
-        return sum(map(len, fetcher._session.connector._conns.values()))
+    async with playing(b"Content-Length: 2\r\n\r\nok") as player:
+        await get(fetcher, player.url)
+        await get(fetcher, player.url)
+        assert (player.opened, player.closed) == (1, 0)
 
-    await get(fetcher, place.origin("bytes/1000"))
-    await get(fetcher, place.origin("redirect/3"))
-    assert pooled() == 1
-
-    async with fetcher.fetch(FetchRequest(url=place.origin("bytes/9000000"))):
-        pass
-    assert pooled() == 0
+    async with playing(b"Content-Length: 9000000\r\n\r\n" + b"x" * 1_000_000) as player:
+        async with fetcher.fetch(FetchRequest(url=player.url)):
+            pass
+        await player.until(closed=1)
 
 
-async def test_connection_that_idled_longer_than_the_read_timeout_is_fit_for_use(
-    fetcher: HttpFetcher, peers: Peers, place: Place
-) -> None:
-    """A timer that a paused transport left behind must not fail the next request."""
-    elsewhere = asyncio.create_task(get(fetcher, place.origin("drip/8?every=100")))
-    async with fetcher.fetch(FetchRequest(url=place.origin("bytes/280000"))) as response:
-        while "complete" not in {entry["ended"] for entry in seen(peers, "origin")}:  # noqa: ASYNC110  # the peers have no event for it
-            await asyncio.sleep(0)
-        assert len(await response.read()) == 280_000
-    await elsewhere
-
-    assert await get(fetcher, place.origin("bytes/10"))
+async def test_idle_connection_is_closed_before_servers_do(fetcher: HttpFetcher) -> None:
+    async with playing(b"Content-Length: 2\r\n\r\nok") as player:
+        await get(fetcher, player.url)
+        async with asyncio.timeout(KEEP_ALIVE_S + 0.9):
+            await player.until(closed=1)
 
 
-@pytest.mark.parametrize("path", ["hang", "hang?after=10"])
+@pytest.mark.parametrize("answer", [None, b"Content-Length: 20\r\n\r\nsome"])
 async def test_cancelled_fetch_drops_its_connection(
-    fetcher: HttpFetcher, place: Place, path: str
+    fetcher: HttpFetcher, answer: bytes | None
 ) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await get(fetcher, place.origin(path))
+    async with playing(answer) as player:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await get(fetcher, player.url)
 
-    assert fetcher._session is not None
-    assert fetcher._session.connector is not None
-    assert not fetcher._session.connector._acquired
+        await player.until(closed=1)
+
+
+async def test_reader_may_take_longer_than_the_read_timeout(place: Place) -> None:
+    """Storage that is slow is no silence of the origin."""
+    async with HttpFetcher(impatient(read_timeout_ms=50)) as fetcher:
+        request = FetchRequest(url=place.origin("bytes/5000000"))
+        size = 0
+        async with fetcher.fetch(request) as response:
+            async for chunk in response.chunks():
+                if not size:
+                    await passes(0.2)
+                size += len(chunk)
+
+    assert size == 5_000_000
 
 
 async def test_fetch_outside_the_context_is_a_bug(place: Place) -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await get(HttpFetcher(OPTIONS), place.origin("bytes/1"))
+
+
+class Player:
+    """An origin that gives one answer to everything, and counts."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self.requests: list[bytes] = []
+        self.opened = 0
+        self.closed = 0
+        self.url = ""
+        self._answer = answer
+        self._changed = asyncio.Condition()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                if self._answer is not None:
+                    writer.write(self._answer)
+        writer.close()
+        async with self._changed:
+            self.closed += 1
+            self._changed.notify_all()
+
+    async def until(self, *, closed: int) -> None:
+        async with self._changed, asyncio.timeout(8):
+            await self._changed.wait_for(lambda: self.closed >= closed)
+
+
+@asynccontextmanager
+async def playing(head: bytes | None, status: str = "200 OK") -> AsyncIterator[Player]:
+    """Play what follows the status line; None is silence."""
+    player = Player(None if head is None else f"HTTP/1.1 {status}\r\n".encode() + head)
+    async with Listener("127.0.0.1", 0, player.serve) as listener:
+        player.url = f"http://127.0.0.1:{listener.port}/"
+        yield player
+
+
+async def passes(seconds: float) -> None:
+    """Let time pass on the clock the test is about."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, ended.set)
+    await ended.wait()
