@@ -117,7 +117,7 @@ def test_a_comparison_needs_a_version(script: Script) -> None:
 )
 def test_each_way_to_load_goes_to_the_compose_stack_too(target: str, words: str) -> None:
     done = subprocess.run(
-        ["make", "--dry-run", target, "STACK=compose"],
+        ["make", "--no-print-directory", "--dry-run", target, "STACK=compose"],
         cwd=ROOT,
         capture_output=True,
         text=True,
