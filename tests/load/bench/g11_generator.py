@@ -42,7 +42,7 @@ RESOURCES: Final = 5
 KEPT: Final = 0.99
 K6: Final = ("go.k6.io/k6", "v1.8.1")
 #: Most requests k6 may have open; it starts none late as long as some are free.
-K6_USERS: Final = 50
+K6_USERS: Final = 300
 UPSTREAM: Final = "http://127.0.0.1:9"
 SCRIPT: Final = """
 import http from "k6/http";
