@@ -85,6 +85,7 @@ compare_versions() {
   done
   git worktree remove --force .cache/load-base
   compose up --detach --no-build --no-deps --quiet-pull api worker 2>artifacts/up.log || cat artifacts/up.log >&2
+  rm -rf .cache/load-ours
   RUNNER_UID=$(id -u) RUNNER_GID=$(id -g) compose run --rm --no-deps -T --entrypoint python3 runner -m tests.load.diff --read /$slices
 }
 
