@@ -80,7 +80,7 @@ def _cpu_table(outcome: Outcome) -> Iterator[str]:
         yield "| goal | plane | CPU µs per resource | of the other |"
         yield "|---|---|---|---|"
     for each in rows:
-        yield _row(each.goal, each.plane, _parts(each, "fetchbox"), _parts(each, each.against))
+        yield _row(each.goal, each.plane, _parts(each, each.arm), _parts(each, each.against))
 
 
 def _parts(score: Score, arm: str) -> str:

@@ -27,7 +27,7 @@ def shared_charts(scores: Sequence[Score]) -> Mapping[str, str]:
 def _goals(scores: Sequence[Score]) -> str:
     bars = [
         Bar(
-            label=f"{each.goal} {each.plane} {each.against}"[:36],
+            label=_label(each),
             value=_share(each, each.ratio),
             whisker=_share(each, worse_end(each)),
             text=f"{each.ratio:.3g}, {'≤' if each.better == 'lower' else '≥'} {each.target:g}",
@@ -39,6 +39,11 @@ def _goals(scores: Sequence[Score]) -> str:
     return bar_chart(title, bars, line=1.0)
 
 
+def _label(score: Score) -> str:
+    ours = "" if score.arm == "fetchbox" else f"{score.arm}, "
+    return f"{score.goal} {score.plane} {ours}{score.against}"[:36]
+
+
 def _share(score: Score, value: float) -> float:
     """Return how far a ratio is: 1 at its target, at most 2 so that one does not dwarf the rest."""
     target = score.target or 1.0
@@ -47,8 +52,8 @@ def _share(score: Score, value: float) -> float:
 
 
 def _speeds(title: str, scores: Sequence[Score]) -> str:
-    ours = {f"fetchbox, {each.goal}'s rounds": each.ours for each in scores}
-    theirs = {each.against: each.reference for each in scores}
+    ours = {f"{each.arm}, {each.goal}'s rounds": each.ours for each in scores}
+    theirs = {each.against: each.reference for each in reversed(scores)}
     bars = [
         Bar(label=name, value=value, text=f"{value:,.0f}", colour=colour)
         for speeds, colour in ((ours, OURS), (theirs, THEIRS))
@@ -60,10 +65,10 @@ def _speeds(title: str, scores: Sequence[Score]) -> str:
 def _cpu(scores: Sequence[Score]) -> str:
     used: dict[str, float] = {}
     for each in scores:
-        for arm in ("fetchbox", each.against):
-            name = f"fetchbox, {each.goal}'s rounds" if arm == "fetchbox" else arm
+        for arm in (each.arm, each.against):
+            name = f"{arm}, {each.goal}'s rounds" if arm == each.arm else arm
             parts = [cpu for role, cpu in each.cpu_us.items() if role.startswith(arm)]
-            used[name] = sum(parts)
+            used.setdefault(name, sum(parts))
     bars = [
         Bar(
             label=name,

@@ -35,12 +35,12 @@ def measure(bench: Bench) -> Sequence[Finding]:
         for plane, usual in JOBS.items()
     }
     found: list[Finding] = [
-        _compared(bench, plane, loads[plane], service_arm, bench.rounds, "broker: SQLite")
+        _compared(bench, plane, loads[plane], ("fetchbox", service_arm), bench.rounds)
         for plane in bench.planes
     ]
     fewer = replace(loads["N"], jobs=bench.pick(trial=1, usual=JOBS_ON_IGGY, full=50))
     try:
-        found.append(_compared(bench, "N", fewer, iggy_arm, 1, "broker: Iggy, one round"))
+        found.append(_compared(bench, "N", fewer, ("fetchbox on Iggy", iggy_arm), 1))
     except AbsentError as error:
         found.append(Absence(goal=GOAL, what=f"the path on Iggy: {error}"))
     return found
@@ -52,9 +52,9 @@ def expected_s(bench: Bench) -> float:
 
 
 def _compared(
-    bench: Bench, plane: str, load: Workload, arm: Arm, rounds: int, notes: str
+    bench: Bench, plane: str, load: Workload, ours: tuple[str, Arm], rounds: int
 ) -> Finding:
-    arms = {"fetchbox": arm, "relay": relay_arm}
+    arms = {ours[0]: ours[1], "relay": relay_arm}
     runs = {name: partial(on_fresh_ends, bench, plane, load, each) for name, each in arms.items()}
     return score_rounds(
         interleave(runs, rounds, f"{GOAL} {plane}"),
@@ -63,7 +63,8 @@ def _compared(
         workload=str(load),
         plane=plane,
         targets=TARGETS[plane],
-        notes=notes,
+        ours=ours[0],
+        notes=f"{ours[0]}, rounds: {rounds}",
     )
 
 

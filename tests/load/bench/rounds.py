@@ -78,6 +78,7 @@ def score_rounds(
         target=target,
         stretch=stretch,
         against=reference,
+        arm=ours,
         notes=notes,
         cpu_us=_cpu_us(rounds, ours) | _cpu_us(rounds, reference),
     )

@@ -26,8 +26,9 @@ class Score:
     stretch: float | None = None
     #: Of `ours` and `reference`.
     unit: str = "/s"
-    #: What the reference is.
+    #: What the reference is, and what ours is.
     against: str = "relay"
+    arm: str = "fetchbox"
     notes: str = ""
     #: Which way the ratio is good: up for throughput, down for latency and time.
     better: Literal["higher", "lower"] = "higher"

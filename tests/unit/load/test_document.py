@@ -102,6 +102,18 @@ def test_charts_are_svg_and_name_what_they_show() -> None:
     assert "5, ≥ 4.5" in texts["goals"]
 
 
+def test_path_on_another_broker_has_bars_of_its_own() -> None:
+    on_iggy = replace(SCORE, arm="fetchbox on Iggy", ours=1000.0)
+
+    charts = shared_charts([SCORE, on_iggy])
+
+    assert re.findall(r">(fetchbox[^<]*)<", charts["speed-N"]) == [
+        "fetchbox, G3's rounds".replace("'", "&#x27;"),
+        "fetchbox on Iggy, G3's rounds".replace("'", "&#x27;"),
+    ]
+    assert "G3 N fetchbox on Iggy, taskiq" in charts["goals"]
+
+
 def test_bar_is_as_long_as_its_value() -> None:
     svg = bar_chart("t", [Bar(label="a", value=10, text=""), Bar(label="b", value=5, text="")])
 
