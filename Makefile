@@ -18,7 +18,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := .cache/hypothesis
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help load load-capacity load-drain load-diff bench check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
+.PHONY: help load load-capacity load-drain load-diff load-faults bench check test unit e2e test-integration demo-failure report mutants up shell lock proto clean
 
 help: ## list the targets
 	@awk -F '[ :].*## ' '/^[a-z0-9-]+[ :].*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ load-drain: ## send with the workers stopped, start them, time the drain; RATE= 
 
 load-diff: ## this version against BASE=<git ref>, interleaved ABBA, with intervals; PAIRS=6 of DURATION=10
 	@$(LOAD_DIFF) $(ARGS)
+
+load-faults: $(INSTALLED) ## load runs with faults planted into them: each must be noticed
+	@$(BIN)/python -m runner test --workers 1 -- tests/load/faults $(ARGS)
 
 bench: $(INSTALLED) ## every goal of docs/benchmarks.md, measured; FULL=1 at full size, ARGS="--only G1,G6"; needs Go
 	@$(BIN)/python -m tests.load.bench $(ARGS)
