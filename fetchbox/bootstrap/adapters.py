@@ -57,8 +57,8 @@ def _iggy(settings: Settings) -> AbstractAsyncContextManager[Broker]:
     )
 
 
-def make_storage(settings: Settings) -> Storage:
-    """Return the configured storage."""
+def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:
+    """Return the configured storage, to be entered."""
     storage = settings.storage
     match storage.provider:
         case StorageProvider.LOCAL:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from fetchbox.bootstrap.adapters import make_storage, open_broker, system_clock
+from fetchbox.bootstrap.adapters import open_broker, open_storage, system_clock
 from fetchbox.bootstrap.errors import starting
 from fetchbox.broker.port import Broker
 from fetchbox.model.clock import Clock
@@ -50,7 +50,7 @@ async def open_parts(settings: Settings, announce: Announce, stack: AsyncExitSta
     return Parts(
         settings=settings,
         broker=broker,
-        storage=make_storage(settings),
+        storage=await stack.enter_async_context(open_storage(settings)),
         metrics=Metrics(),
         announce=announce,
     )

@@ -10,4 +10,4 @@ Clock = Callable[[], int]
 def rfc3339(at_ms: int) -> str:
     """Show `at_ms` as RFC 3339 in UTC with millisecond precision and a `Z`."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ms % 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,6 +3,7 @@
 import re
 from typing import Final, Protocol
 
+import obstore
 from obstore.store import ObjectStore
 
 from fetchbox.model.failure import FailureCode
@@ -33,6 +34,14 @@ class Buckets(Protocol):
         """Return what to store with the object, None where the store itself cannot."""
         ...
 
+    async def put(self, options: UploadOptions, body: bytes) -> str:
+        """Store a small object in one request; return its ETag."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
     async def stored(self, options: UploadOptions) -> None:
         """An object was stored."""
         ...
@@ -58,6 +67,14 @@ class NothingBeside:
 
     async def removed(self, bucket: str, key: str) -> None:
         """Nothing to do."""
+
+
+async def put_whole(
+    store: ObjectStore, key: str, body: bytes, attributes: dict[str, str] | None
+) -> str:
+    """Store an object in one request of obstore; return its ETag."""
+    result = await obstore.put_async(store, key, body, attributes=attributes, use_multipart=False)
+    return result["e_tag"] or ""
 
 
 def missing(bucket: str) -> StorageError:

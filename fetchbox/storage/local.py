@@ -17,7 +17,7 @@ from obstore.store import LocalStore, ObjectStore
 
 from fetchbox.model.failure import FailureCode
 from fetchbox.storage.attributes import plain_attributes
-from fetchbox.storage.buckets import MAX_OPEN, missing
+from fetchbox.storage.buckets import MAX_OPEN, missing, put_whole
 from fetchbox.storage.faults import refused
 from fetchbox.storage.port import UploadOptions
 
@@ -59,6 +59,13 @@ class LocalBuckets:
     def stream_store(self, bucket: str) -> ObjectStore:
         """Return the same: a disk is not tried twice."""
         return self.store(bucket)
+
+    async def put(self, options: UploadOptions, body: bytes) -> str:
+        """Write a file."""
+        return await put_whole(self.store(options.bucket), options.key, body, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     async def stored(self, options: UploadOptions) -> None:
         """Write the sidecar."""

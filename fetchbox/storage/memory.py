@@ -3,7 +3,7 @@
 from obstore.store import MemoryStore, ObjectStore
 
 from fetchbox.storage.attributes import plain_attributes
-from fetchbox.storage.buckets import NothingBeside, missing
+from fetchbox.storage.buckets import NothingBeside, missing, put_whole
 from fetchbox.storage.port import UploadOptions
 
 
@@ -27,6 +27,14 @@ class MemoryBuckets(NothingBeside):
     def attributes(self, options: UploadOptions) -> dict[str, str]:
         """Return them as they are."""
         return plain_attributes(options)
+
+    async def put(self, options: UploadOptions, body: bytes) -> str:
+        """Keep an object."""
+        store = self.store(options.bucket)
+        return await put_whole(store, options.key, body, plain_attributes(options))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     async def ensure(self, bucket: str) -> None:
         """Make an empty bucket."""

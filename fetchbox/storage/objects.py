@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Self, cast
 
 import obstore
 
@@ -41,27 +41,29 @@ def memory_storage() -> "ObjectStorage":
 
 
 class ObjectStorage:
-    """Implements Storage."""
+    """Implements Storage; to be entered, so that its connections end."""
 
     def __init__(self, buckets: Buckets) -> None:
         """Store in `buckets`."""
         self._buckets = buckets
 
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before it is needed."""
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Let go of connections."""
+        self._buckets.close()
+
     async def put(self, options: UploadOptions, body: bytes) -> StoredObject:
         """Store a small object in one request."""
         _refuse_bad(options.bucket, options.key)
         try:  # what `translated` does, without its cost: every small object comes this way
-            result = await obstore.put_async(
-                self._buckets.store(options.bucket),
-                options.key,
-                body,
-                attributes=self._buckets.attributes(options),
-                use_multipart=False,
-            )
+            etag = await self._buckets.put(options, body)
             await self._buckets.stored(options)
         except FAULTS as error:
             raise located(classify(error), options.bucket) from error
-        return _stored(options, result["e_tag"], len(body))
+        return _stored(options, etag, len(body))
 
     async def put_stream(
         self, options: UploadOptions, chunks: AsyncIterator[bytes]

@@ -1,7 +1,7 @@
 """Buckets on S3 and what speaks its language.
 
-Objects go through obstore, one store per bucket. It cannot create or probe a bucket, so it signs
-the request and aiohttp sends it.
+Objects go through obstore, one store per bucket, small ones directly (`small.py`). obstore cannot
+create or probe a bucket, so it signs the request and aiohttp sends it.
 """
 
 from dataclasses import dataclass, field
@@ -17,9 +17,10 @@ from yarl import URL
 
 from fetchbox.model.failure import FailureCode, failure
 from fetchbox.storage.attributes import header_attributes
-from fetchbox.storage.buckets import MAX_OPEN, NothingBeside
+from fetchbox.storage.buckets import MAX_OPEN, NothingBeside, put_whole
 from fetchbox.storage.faults import answered, located
 from fetchbox.storage.port import UploadOptions
+from fetchbox.storage.small import MAX_BYTES, SmallPuts, is_proxied, place_of
 
 if TYPE_CHECKING:  # obstore has these in its stubs only
     from obstore import HTTP_METHOD
@@ -70,6 +71,7 @@ class S3Buckets(NothingBeside):
         """Connect to nothing yet."""
         self._options = options
         self._stores: dict[tuple[str, int], S3Store] = {}
+        self._small: dict[str, SmallPuts | None] = {}
 
     def store(self, bucket: str) -> ObjectStore:
         """Return the store of a bucket, which may not exist."""
@@ -82,6 +84,20 @@ class S3Buckets(NothingBeside):
     def attributes(self, options: UploadOptions) -> dict[str, str]:
         """Return the headers."""
         return header_attributes(options)
+
+    async def put(self, options: UploadOptions, body: bytes) -> str:
+        """Store a small object, directly where that is possible."""
+        attributes = header_attributes(options)
+        if len(body) <= MAX_BYTES and (small := self._small_puts(options.bucket)) is not None:
+            etag = await small.put(options.key, attributes, body)
+            if etag is not None:
+                return etag
+        return await put_whole(self.store(options.bucket), options.key, body, attributes)
+
+    def close(self) -> None:
+        """End idle connections; obstore ends its own."""
+        for small in filter(None, self._small.values()):
+            small.close()
 
     async def ensure(self, bucket: str) -> None:
         """Create the bucket unless it is there."""
@@ -108,6 +124,29 @@ class S3Buckets(NothingBeside):
                 del self._stores[next(iter(self._stores))]
             self._stores[bucket, retries] = store
         return store
+
+    def _small_puts(self, bucket: str) -> SmallPuts | None:
+        """Return the direct way to a bucket; None where there is none."""
+        if bucket not in self._small:
+            while len(self._small) >= MAX_OPEN:
+                oldest = self._small.pop(next(iter(self._small)))
+                if oldest is not None:
+                    oldest.close()
+            self._small[bucket] = self._make_small_puts(bucket)
+        return self._small[bucket]
+
+    def _make_small_puts(self, bucket: str) -> SmallPuts | None:
+        if not (self._options.access_key and self._options.secret_key):
+            return None
+        place = place_of(self._open(bucket), self._options.secret_key)
+        if is_proxied(place):
+            return None
+        return SmallPuts(
+            place,
+            bucket,
+            connect_s=CONNECT_TIMEOUT.total_seconds(),
+            request_s=REQUEST_TIMEOUT.total_seconds(),
+        )
 
     async def _ask(self, method: "HTTP_METHOD", bucket: str, body: str = "") -> tuple[int, str]:
         signed = await obstore.sign_async(self._open(bucket), method, "", REQUEST_TIMEOUT)

@@ -11,13 +11,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 import msgspec
-from structlog.processors import format_exc_info
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
-from structlog.typing import EventDict, WrappedLogger
 
 from fetchbox.model.clock import rfc3339
 
@@ -38,8 +36,9 @@ _SECRET_NAME: Final = re.compile(
     r"authorization|cookie|password|passwd|secret|(^|[_-])token$|(access|api)_key", re.IGNORECASE
 )
 _USERINFO: Final = re.compile(r'://[^/?#\s"@]*@')
-#: Attributes libraries attach to records that say nothing new.
-_NOISE: Final = ("color_message", "taskName")
+#: What every record has, and what libraries attach that says nothing new.
+_NO_EXTRAS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"color_message", "taskName"}
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 _UVICORN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 
 _ids: ContextVar[Mapping[str, str]] = ContextVar("_ids", default=MappingProxyType({}))
@@ -69,7 +68,7 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         msg = f"log level {level!r} is unknown; use one of {', '.join(LEVELS)}"
         raise ValueError(msg)
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(_formatter())
+    handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(ours, logging.INFO))
@@ -81,41 +80,41 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         logger.propagate = True
 
 
-def _formatter() -> logging.Formatter:
-    return ProcessorFormatter(
-        foreign_pre_chain=[ExtraAdder()],
-        processors=[format_exc_info, _arrange, _render],
-    )
+class JsonLines(logging.Formatter):
+    """Makes the line of a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Put the fixed fields first, then ids, then extras. An extra never hides a fixed one."""
+        fixed = {
+            "timestamp": rfc3339(int(record.created * 1000)),
+            "level": _WORDS.get(record.levelno, record.levelname.lower()),
+            "target": record.name,
+            "message": record.getMessage(),
+        }
+        extras = {
+            name: HIDDEN if value and _is_secret(name) else value
+            for name, value in record.__dict__.items()
+            if name not in _NO_EXTRAS and name not in fixed
+        }
+        line = {**fixed, **_ids.get(), **extras}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _masked(_encode(line))
 
 
-def _arrange(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    """Order the fields: the fixed ones, the ids, the extras. An extra never hides a fixed one."""
-    record: logging.LogRecord = event.pop("_record")
-    del event["_from_structlog"]
-    for name in _NOISE:
-        event.pop(name, None)
-    fixed = {
-        "timestamp": rfc3339(int(record.created * 1000)),
-        "level": _WORDS.get(record.levelno, record.levelname.lower()),
-        "target": record.name,
-        "message": event.pop("event"),
-    }
-    extras = {
-        name: HIDDEN if value and _SECRET_NAME.search(name) else value
-        for name, value in event.items()
-        if name not in fixed
-    }
-    return {**fixed, **_ids.get(), **extras}
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
-def _render(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
-    return _USERINFO.sub(f"://{HIDDEN}@", _encode(event))
+def _masked(line: str) -> str:
+    return _USERINFO.sub(f"://{HIDDEN}@", line) if "@" in line else line
 
 
 def _encode(event: Mapping[str, Any]) -> str:
     """Encode whatever it is: a line that cannot be written must not break what it tells about."""
     try:
-        return msgspec.json.encode(event, enc_hook=repr).decode()
+        return _ENCODER.encode(event).decode()
     except (TypeError, ValueError, RecursionError):
         return json.dumps({name: _plain(value) for name, value in event.items()})
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fetchbox.bootstrap.adapters import (
-    make_storage,
     open_broker,
     open_fetcher,
     open_ledger,
+    open_storage,
     system_clock,
 )
 from fetchbox.bootstrap.errors import StartError
@@ -51,10 +51,10 @@ async def test_storage_follows_its_provider(tmp_path: Path, provider: str) -> No
         "FETCHBOX__STORAGE__PROVIDER": provider,
         "FETCHBOX__STORAGE__PATH": str(folder),
     }
-    storage = make_storage(load(tmp_path, **env))
-    await storage.ensure_bucket("fetchbox-default")
-    await storage.put(UploadOptions(bucket="fetchbox-default", key="k"), b"body")
-    assert await storage.get("fetchbox-default", "k") == b"body"
+    async with open_storage(load(tmp_path, **env)) as storage:
+        await storage.ensure_bucket("fetchbox-default")
+        await storage.put(UploadOptions(bucket="fetchbox-default", key="k"), b"body")
+        assert await storage.get("fetchbox-default", "k") == b"body"
     assert (folder / "fetchbox-default" / "k").exists() is (provider == "local")
 
 
@@ -66,7 +66,7 @@ def test_s3_is_made_without_a_connection(tmp_path: Path) -> None:
         "S3_ACCESS_KEY": "a",
         "S3_SECRET_KEY": "do-not-show-me",
     }
-    assert "do-not-show-me" not in repr(make_storage(load(tmp_path, **env)))
+    assert "do-not-show-me" not in repr(open_storage(load(tmp_path, **env)))
 
 
 def test_ledger_and_fetcher_are_the_only_ones_there_are(tmp_path: Path) -> None:
