@@ -2,8 +2,8 @@
 
 Two consumers share the member's connection, because the SDK locks one for as long as it waits for
 a message: `reader` is in the group, `writer` stores offsets. The server refuses offsets of a
-partition the member does not own. A poll restarts after the stored offset, so at most `window`
-messages of a partition are out at a time; what comes again after a reconnect is dropped here.
+partition the member does not own. A poll restarts after the stored offset; what comes again is
+dropped here.
 
 The SDK pauses between any two polls of the group. So its polls only tell which partitions have
 something new; such a partition is then followed to its end by polls of our own, without a pause.
@@ -209,10 +209,10 @@ class IggyMember:
         """Read on where a partition was left off, until it has nothing more or is lost."""
         while (client := self._client) is not None:
             claim = self._claims[partition]
-            room = self._window - claim.watermark.ahead
+            room = claim.watermark.room(self._window)
             if claim.is_lost:
                 return
-            if room <= 0:
+            if not room:
                 self._settled.clear()
                 await self._settled.wait()
                 continue
@@ -226,7 +226,9 @@ class IggyMember:
                     auto_commit=False,
                 )
             if not messages:
-                return
+                if claim.watermark.ahead < self._window:  # else polls of the group end before news
+                    return
+                await asyncio.sleep(self._options.poll_interval_ms / 1000)
             for message in messages:
                 self._take(message)
 

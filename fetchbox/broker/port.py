@@ -67,8 +67,9 @@ class Subscription(Protocol):
         """Wait for messages and return some of them, in offset order per partition.
 
         Blocks while nothing new is there or while the read-ahead window is full: per partition, at
-        most `window` messages are delivered beyond the committed offset. A message is not
-        delivered twice to the same member while it holds the partition. Raises
+        most `window` delivered messages are unsettled, and what is delivered reaches at most
+        `watermark.OVERTAKING` windows beyond the committed offset. A message is not delivered
+        twice to the same member while it holds the partition. Raises
         BrokerUnavailableError; calling again resumes.
         """
         ...

@@ -145,7 +145,7 @@ class SqliteSubscription:
         return list(_interleaved(runs))
 
     def _room(self, claim: Claim) -> int:
-        return 0 if claim.is_leaving else self._pace.window - claim.watermark.ahead
+        return 0 if claim.is_leaving else claim.watermark.room(self._pace.window)
 
     def _deliver(self, claim: Claim, rows: Sequence[tuple[int, bytes]]) -> list[Message]:
         claim.watermark.deliver(offset for offset, _ in rows)

@@ -5,6 +5,10 @@ Pure: no I/O, no clock. Offsets may have gaps (retention, purge), but only ever 
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
+
+#: How many windows a message that is slow may be overtaken by before its partition waits for it.
+OVERTAKING: Final = 16
 
 
 class Watermark:
@@ -32,6 +36,10 @@ class Watermark:
     def open(self) -> int:
         """How many delivered messages are not settled."""
         return len(self._open)
+
+    def room(self, window: int) -> int:
+        """Tell how many more may be handed out: `window` open ones, OVERTAKING windows in all."""
+        return max(0, min(window - self.open, OVERTAKING * window - self.ahead))
 
     def deliver(self, offsets: Iterable[int]) -> None:
         """Note messages as handed out; `offsets` grow, from `next` on."""

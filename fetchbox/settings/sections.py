@@ -114,7 +114,7 @@ class IggySection(Section):
     stream: Name = Field("fetchbox", description="stream that holds the topics")
     batch_size: Count | None = Field(
         None,
-        description="read-ahead per partition; none = 4 x worker.max_inflight_tasks,"
+        description="open tasks read ahead per partition; none = 4 x worker.max_inflight_tasks,"
         " and max_resources_per_manifest more where a job type has a cap",
     )
     max_retries: Count = Field(3, description="attempts of a publish in total")

@@ -9,6 +9,7 @@ import pytest
 
 from fetchbox.broker.port import Broker, BrokerUnavailableError, Message, Subscription, TopicSpec
 from fetchbox.broker.streams import partition_of
+from fetchbox.broker.watermark import OVERTAKING
 from fetchbox.model.failure import FetchBoxError
 from fetchbox.telemetry.tracing import span
 from tests.contract.brokers import STACKS, Stack
@@ -320,13 +321,14 @@ async def test_window_bounds_what_is_read_ahead(broker: Broker, exits: AsyncExit
     assert payloads(await receive(subscription, 2)) == [b"m-3", b"m-4"]
 
 
-async def test_slow_message_holds_the_watermark_and_the_window(
+async def test_slow_message_holds_the_watermark_and_its_place_in_the_window(
     broker: Broker, exits: AsyncExitStack
 ) -> None:
     await broker.publish(TOPIC, "job-a", numbered("m", 10))
     subscription = await join(exits, broker, window=4)
     slow, *others = await receive(subscription, 4)
     await subscription.settle(others)
+    overtaking = await receive(subscription, 3)
 
     assert await is_quiet(subscription)
     assert await committed(broker, "job-a") in {None, 0}
@@ -334,7 +336,29 @@ async def test_slow_message_holds_the_watermark_and_the_window(
     await subscription.settle([slow])
 
     assert await committed(broker, "job-a") == 4
-    assert len(await receive(subscription, 4)) == 4
+    await subscription.settle(overtaking)
+    assert len(await receive(subscription, 3)) == 3
+
+
+async def test_slow_message_is_overtaken_by_so_many_windows(
+    broker: Broker, exits: AsyncExitStack
+) -> None:
+    """What was settled beyond it would come again, were its member to die."""
+    furthest = OVERTAKING * 2
+    await broker.publish(TOPIC, "job-a", numbered("m", furthest + 10))
+    subscription = await join(exits, broker, window=2)
+    slow, *others = await receive(subscription, 2)
+    while others[-1].offset < furthest - 1:
+        await subscription.settle(others)
+        others = list(await subscription.next())
+    await subscription.settle(others)
+
+    assert await is_quiet(subscription)
+    assert others[-1].offset == furthest - 1
+
+    await subscription.settle([slow])
+
+    assert (await receive(subscription, 2))[0].offset == furthest
 
 
 async def test_backlog_is_read_without_pausing_at_every_window(

@@ -128,7 +128,6 @@ async def test_killed_worker_with_a_slow_task_per_partition_loses_nothing(site: 
                 assert set((await committed(site.broker)).values()) == {0}
                 worker.kill()
 
-    assert len(given) == SPEC.partitions * HELD_WINDOW
     async with (await site.another()).subscribe(TOPIC, "workers", window=HELD_WINDOW) as survivor:
         found = await collect(survivor, sent)
 

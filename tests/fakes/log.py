@@ -58,7 +58,7 @@ class FakeSubscription:
     def _take(self, number: int) -> Sequence[Message]:
         mark = self.marks[number]
         start = max(mark.next, self.log.first[self.group[0], number])
-        end = start + self.window - mark.ahead
+        end = start + mark.room(self.window)
         found = self.log.topics[self.group[0]][number][start:end]
         mark.deliver(message.offset for message in found)
         return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fetchbox.broker.watermark import Watermark
+from fetchbox.broker.watermark import OVERTAKING, Watermark
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,27 @@ class NaiveWatermark:
 
     def ahead(self) -> int:
         return sum(offset >= self.committable() for offset in self.delivered)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "settled", "room"),
+    [
+        ([], [], 4),
+        ([0, 1], [], 2),
+        ([0, 1, 2, 3], [], 0),
+        ([0, 1, 2, 3], [1, 2], 2),
+        (range(4 * OVERTAKING - 1), range(1, 4 * OVERTAKING), 1),
+        (range(4 * OVERTAKING), range(1, 4 * OVERTAKING), 0),
+    ],
+)
+def test_room_is_for_open_messages_and_so_many_windows(
+    delivered: Sequence[int], settled: Sequence[int], room: int
+) -> None:
+    watermark = Watermark(0)
+    watermark.deliver(delivered)
+    watermark.settle(settled)
+
+    assert watermark.room(4) == room
 
 
 DELIVERIES = st.lists(st.integers(1, 4), max_size=6).map(lambda gaps: ("deliver", gaps))
