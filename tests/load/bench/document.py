@@ -1,6 +1,7 @@
 """docs/benchmarks.md: what stands between its two marks is written by the run, the rest by hand."""
 
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,10 +51,16 @@ def block(outcome: Outcome, charts: Mapping[str, str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _own_charts(outcome: Outcome, goals: list[Goal]) -> Iterator[tuple[str, str]]:
+def _own_charts(outcome: Outcome, goals: Sequence[Goal]) -> Iterator[tuple[str, str]]:
+    """Draw what goals add; one that cannot is told and does not take the document along."""
     for goal in goals:
-        if scores := [each for each in outcome.goals if each.goal == goal.name]:
-            yield from goal.charts(scores).items()
+        scores = [each for each in outcome.goals if each.goal == goal.name]
+        try:
+            charts = goal.charts(scores) if scores else {}
+        except Exception:  # noqa: BLE001 - whatever it is, the figures are published still
+            traceback.print_exc()
+        else:
+            yield from charts.items()
 
 
 def _table(outcome: Outcome) -> Iterator[str]:

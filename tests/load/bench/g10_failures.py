@@ -3,7 +3,8 @@
 Two pools of five proxies with Basic auth, one of five dead, and a third pool to fall back to. Of
 the URLs 5 % answer 500, a tenth of them for ever, and 1 % are reset once in the middle of the body.
 The relay goes through the healthy proxies and meets no failure. Attempts are counted, as answered
-by the proxies, which answer in the origin's place: no second hop is the limit.
+by the proxies, which answer in the origin's place: no second hop is the limit. On T only with
+FULL=1: MinIO's share of the time hides what failures cost.
 """
 
 import json
@@ -22,7 +23,7 @@ from tests.load.bench.arms import Ends, Workload, relay_arm
 from tests.load.bench.floor import floor, floors
 from tests.load.bench.objects import count_stored, make_bucket
 from tests.load.bench.rounds import interleave, score_rounds
-from tests.load.bench.score import Finding, Score
+from tests.load.bench.score import Absence, Finding, Score
 from tests.load.bench.service import BUCKET, Run, Service, drive, free_port, manifest_of, running
 from tests.load.bench.setup import Bench
 
@@ -49,10 +50,12 @@ class Site:
 
 
 def measure(bench: Bench) -> Sequence[Finding]:
-    """Measure on every plane there is; an end with the wrong code is an error, not a figure."""
-    jobs = bench.pick(trial=2, usual=20, full=50)
+    """Measure on every plane there is time for; a wrong end is an error, not a figure."""
+    jobs = bench.pick(trial=2, usual=15, full=50)
     load = Workload(jobs=jobs, per_job=bench.pick(trial=500, usual=1000, full=1000))
-    return [_compared(bench, plane, load) for plane in bench.planes]
+    if bench.is_thorough:
+        return [_compared(bench, plane, load) for plane in bench.planes]
+    return [_compared(bench, "N", load), Absence(goal=GOAL, what="plane T: FULL=1")]
 
 
 def _compared(bench: Bench, plane: str, load: Workload) -> Score:
@@ -72,8 +75,8 @@ def _compared(bench: Bench, plane: str, load: Workload) -> Score:
 
 
 def expected_s(bench: Bench) -> float:
-    """Both arms per round, on both planes."""
-    return bench.pick(trial=30, usual=bench.rounds * 65, full=bench.rounds * 150)
+    """Both arms per round."""
+    return bench.pick(trial=30, usual=bench.rounds * 22, full=bench.rounds * 150)
 
 
 def urls_of(load: Workload) -> list[str]:

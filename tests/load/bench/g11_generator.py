@@ -70,7 +70,7 @@ class Sent(Run):
 
 def measure(bench: Bench) -> Sequence[Finding]:
     """Send with both; raises AbsentError where k6 cannot be had."""
-    seconds = bench.pick(trial=2, usual=6, full=20)
+    seconds = bench.pick(trial=2, usual=4, full=20)
     rounds = bench.pick(trial=1, usual=5, full=7)
     k6 = go_program(bench.cache, *K6)
     with floor(bench.binary, "accept") as url:
@@ -84,7 +84,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 def expected_s(bench: Bench) -> float:
     """Both tools, and their starts."""
-    return bench.pick(trial=10, usual=5 * 14, full=7 * 42)
+    return bench.pick(trial=10, usual=5 * 10, full=7 * 42)
 
 
 # Arms.

@@ -15,6 +15,8 @@ from tests.load.bench.setup import Bench
 GOAL: Final = "G4"
 #: On T the S3 is what keeps the cores busy, and one worker is enough for it.
 WORKERS: Final = {"N": 2, "T": 1}
+#: How many jobs of 1,000 make a round.
+JOBS: Final = {"N": 10, "T": 5}
 PEERS: Final[Mapping[str, tuple[Prepare, str]]] = {
     "rclone copyurl": (rclone.prepare, f"{rclone.VERSION}, {' '.join(rclone.TUNING)}"),
     "aria2c + s5cmd": (aria2_s5cmd.prepare, f"{pinned('s5cmd')}, staged on tmpfs"),
@@ -38,7 +40,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def _raced(bench: Bench, plane: str) -> Sequence[Finding]:
-    jobs = bench.pick(trial=1, usual=20 if plane == "N" else 5, full=20)
+    jobs = bench.pick(trial=1, usual=JOBS[plane], full=20)
     load = Workload(jobs=jobs, workers=WORKERS[plane])
     peers = [
         Peer(
@@ -54,5 +56,5 @@ def _raced(bench: Bench, plane: str) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """About 30 s a round on N, 12 s on T."""
-    return bench.pick(trial=30, usual=10 + bench.rounds * 42, full=10 + bench.rounds * 75)
+    """About 17 s a round on N, 12 s on T."""
+    return bench.pick(trial=30, usual=10 + bench.rounds * 29, full=10 + bench.rounds * 75)

@@ -52,7 +52,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 def expected_s(bench: Bench) -> float:
     """Starts and requests of a round, as measured on two cores."""
-    return bench.rounds * bench.pick(trial=15, usual=28, full=60)
+    return bench.rounds * bench.pick(trial=15, usual=24, full=60)
 
 
 def _arms(bench: Bench, jobs: int) -> tuple[dict[str, Callable[[], Taken]], list[Absence]]:

@@ -1,7 +1,7 @@
 """Growth: a service that has a thousand times as much to remember is as fast as an empty one.
 
-Queues of 10^3 to 10^6 tasks that are kept at their depth, with a tenth as many jobs in the ledger;
-and one to four worker processes. The curves go to artifacts/bench/growth.json.
+Queues of 10^3 to 10^5 tasks (FULL=1: 10^6) that are kept at their depth, with a tenth as many jobs
+in the ledger; and one to four worker processes. The curves go to artifacts/bench/growth.json.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ DATA: Final = Path("artifacts/bench/growth.json")
 #: How far the largest may be off the smallest.
 WITHIN: Final = 0.15
 SIZE: Final = 20_480
-WORKERS: Final = (1, 2, 3, 4)
+WORKERS: Final = (1, 2, 4)
 #: The queue behind which workers are compared.
 DEEP: Final = 100_000
 HEADERS: Final = {"Content-Type": "application/json", "X-Fetchbox-Job-Type": "default"}
@@ -71,7 +71,7 @@ Figures = Mapping[str, float]
 
 def measure(bench: Bench) -> Sequence[Finding]:
     """Seed every depth once, then measure all of them in turns."""
-    depths = [10**power for power in range(3, bench.pick(trial=4, usual=6, full=6) + 1)]
+    depths = [10**power for power in range(3, bench.pick(trial=4, usual=5, full=6) + 1)]
     requests = bench.pick(trial=20, usual=200, full=500)
     with ExitStack() as stack:
         origin = stack.enter_context(floor(bench.binary, "origin"))
@@ -80,7 +80,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
         sites = [_seeded(stack, origin, s3, depth) for depth in depths]
         os.sync()  # or the disk would be busy with them during the first round
         rounds: dict[int, list[Figures]] = {depth: [] for depth in depths}
-        for number in range(bench.rounds):
+        for number in range(bench.few_rounds):
             for site in sites[:: 1 if number % 2 == 0 else -1]:
                 rounds[site.depth].append(_round(site, requests))
                 print(f"  {GOAL} {site.depth:9,} {_shown(rounds[site.depth][-1])}", flush=True)
@@ -94,8 +94,8 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """Seeding, then a start and some seconds per depth and round."""
-    return bench.pick(trial=60, usual=50 + bench.rounds * 40, full=50 + bench.rounds * 60)
+    """Seeding and workers, then a start and some seconds per depth and round."""
+    return bench.pick(trial=60, usual=40 + bench.few_rounds * 33, full=90 + bench.rounds * 60)
 
 
 def charts(_scores: Sequence[Score]) -> Mapping[str, str]:

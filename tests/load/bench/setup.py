@@ -43,6 +43,16 @@ class Bench:
             return trial
         return full if self.full else usual
 
+    @property
+    def is_thorough(self) -> bool:
+        """Whether what a usual run has no time for is done: measured in full, or tried."""
+        return self.full or self.trial
+
+    @property
+    def few_rounds(self) -> int:
+        """Rounds of a goal with long ones: in a usual run not more than two."""
+        return self.rounds if self.is_thorough else min(self.rounds, 2)
+
     def sink(self, plane: str) -> Sink:
         """Return the S3 of a plane; raises AbsentError where this machine has none."""
         if plane not in self.planes:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.load.bench.bars import Bar, bar_chart
-from tests.load.bench.document import BEGIN, END, block, publish, replaced
+from tests.load.bench.document import BEGIN, END, _own_charts, block, publish, replaced
 from tests.load.bench.figures import shared_charts
+from tests.load.bench.goals import Goal
 from tests.load.bench.outcome import Outcome
 from tests.load.bench.score import Absence, Score
 
@@ -119,3 +120,10 @@ def test_bar_is_as_long_as_its_value() -> None:
 
     long, short = (float(width) for width in re.findall(r'width="([\d.]+)" height="16"', svg))
     assert long == pytest.approx(2 * short, rel=0.01)
+
+
+def test_charts_of_a_goal_that_breaks_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = Goal(name="G3", module="tests.load.bench.g3_nothing")
+
+    assert list(_own_charts(OUTCOME, [broken])) == []
+    assert "g3_nothing" in capsys.readouterr().err
