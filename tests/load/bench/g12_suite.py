@@ -56,7 +56,7 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 def expected_s(bench: Bench) -> float:
     """As measured on two cores; nothing without FULL."""
-    return bench.pick(trial=30, usual=0, full=400)
+    return bench.pick(trial=60, usual=0, full=400)
 
 
 def score_of(whole: SuiteRun, alone: Sequence[SuiteRun]) -> Score:
