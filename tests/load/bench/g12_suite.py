@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from runner.__main__ import NOTHING_RAN, PASSED
 from tests.load.bench.floor import AbsentError
 from tests.load.bench.score import Finding, Score
 from tests.load.bench.setup import Bench
@@ -93,16 +94,22 @@ def _module(module: Path) -> SuiteRun:
 
 
 def _run(*arguments: str) -> SuiteRun:
-    """Run the embedded stack with these pytest arguments; raises RuntimeError when tests fail."""
+    """Run the embedded stack with these pytest arguments; raises RuntimeError when tests fail.
+
+    Modules that need another stack skip all they have, and are told from a suite that broke.
+    """
     command = [sys.executable, "-m", "runner", "test", "--", *arguments]
     with tempfile.TemporaryDirectory(prefix="fetchbox-bench-") as results:
         own = os.environ | {"FETCHBOX_TEST_ARTIFACTS": results}
         done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"`{' '.join(command[1:])}`:\n{done.stdout[-2000:]}")
+        if done.returncode not in {PASSED, NOTHING_RAN}:
+            raise RuntimeError(f"`{' '.join(command[1:])}`:\n{(done.stdout + done.stderr)[-2000:]}")
         document = json.loads((Path(results) / "run.json").read_text())
         junit = ET.parse(Path(results) / "junit.xml").getroot()  # noqa: S314  # our own
-    return suite_run(document, junit)
+    run = suite_run(document, junit)
+    if done.returncode == NOTHING_RAN and (run.ran or not arguments):
+        raise RuntimeError(f"`{' '.join(command[1:])}` broke:\n{done.stderr[-2000:]}")
+    return run
 
 
 def suite_run(document: Mapping[str, Any], junit: ET.Element) -> SuiteRun:
