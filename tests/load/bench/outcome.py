@@ -70,12 +70,13 @@ class Outcome:
 
     def table(self) -> str:
         """Return it for the terminal."""
-        names = ("goal", "against", "ours", "reference", "", "ratio", "95 %", "target")
-        head = "\n{:7}{:4}{:28}{:>9}{:>11} {:8}{:>7}{:>8}{:>8}".format(names[0], "", *names[1:])
+        names = ("goal", "", "against", "ours", "reference", "", "ratio", "95 %", "target")
+        head = "\n{:7}{:4}{:28}{:>9}{:>11} {:8}{:>7}{:>8}{:>8}".format(*names)
         rows = [
             f"{each.goal:7}{each.plane:4}{each.against[:27]:28}{each.ours:9.4g}"
             f"{each.reference:11.4g} {each.unit:8}{each.ratio:7.2f}{worse_end(each):8.2f}"
-            f"{'' if each.target is None else f'{each.target:g}':>8}  {verdict(each)}"
+            f"{'' if each.target is None else f'{each.target:g}':>8}  {verdict(each):9}"
+            f"{each.workload}"
             for each in self.goals
         ]
         return "\n".join([head, *rows, *(f"absent: {e.goal}: {e.what}" for e in self.absent)])
