@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 WIDTH: Final = 760
-LABEL: Final = 250
+LABEL: Final = 310
 ROW: Final = 24
 TOP: Final = 44
 RIGHT: Final = 150

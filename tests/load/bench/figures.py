@@ -27,7 +27,7 @@ def shared_charts(scores: Sequence[Score]) -> Mapping[str, str]:
 def _goals(scores: Sequence[Score]) -> str:
     bars = [
         Bar(
-            label=_label(each),
+            label=_label(each, scores),
             value=_share(each, each.ratio),
             whisker=_share(each, worse_end(each)),
             text=f"{each.ratio:.3g}, {'≤' if each.better == 'lower' else '≥'} {each.target:g}",
@@ -39,9 +39,17 @@ def _goals(scores: Sequence[Score]) -> str:
     return bar_chart(title, bars, line=1.0)
 
 
-def _label(score: Score) -> str:
+def _label(score: Score, scores: Sequence[Score]) -> str:
+    """Name a score, by what only it was measured with where others have the same name."""
+    alike = [each for each in scores if _name(each) == _name(score)]
+    shared = set.intersection(*(set(each.workload.split(", ")) for each in alike))
+    own = [part for part in score.workload.split(", ") if part not in shared]
+    return ", ".join([_name(score), *own])[:46]
+
+
+def _name(score: Score) -> str:
     ours = "" if score.arm == "fetchbox" else f"{score.arm}, "
-    return f"{score.goal} {score.plane} {ours}{score.against}"[:36]
+    return f"{score.goal} {score.plane} {ours}{score.against}"
 
 
 def _share(score: Score, value: float) -> float:

@@ -115,6 +115,18 @@ def test_path_on_another_broker_has_bars_of_its_own() -> None:
     assert "G3 N fetchbox on Iggy, taskiq" in charts["goals"]
 
 
+def test_scores_against_the_same_are_told_apart() -> None:
+    queues = [replace(SLOW, workload=f"POST, {queue}") for queue in ("idle", "backlog")]
+
+    charts = shared_charts([SCORE, *queues])
+
+    assert re.findall(r">(G\d [^<]*)<", charts["goals"]) == [
+        "G3 N taskiq + obstore",
+        "G8 N one PUT, idle",
+        "G8 N one PUT, backlog",
+    ]
+
+
 def test_bar_is_as_long_as_its_value() -> None:
     svg = bar_chart("t", [Bar(label="a", value=10, text=""), Bar(label="b", value=5, text="")])
 
