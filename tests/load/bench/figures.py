@@ -44,7 +44,7 @@ def _label(score: Score, scores: Sequence[Score]) -> str:
     alike = [each for each in scores if _name(each) == _name(score)]
     shared = set.intersection(*(set(each.workload.split(", ")) for each in alike))
     own = [part for part in score.workload.split(", ") if part not in shared]
-    return ", ".join([_name(score), *own])[:46]
+    return ", ".join([_name(score), *own])[:42]
 
 
 def _name(score: Score) -> str:
