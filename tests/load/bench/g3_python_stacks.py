@@ -39,5 +39,5 @@ def measure(bench: Bench) -> Sequence[Finding]:
 
 
 def expected_s(bench: Bench) -> float:
-    """About 15 s a round with short lists for the peers."""
-    return bench.pick(trial=25, usual=bench.rounds * 15, full=bench.rounds * 65)
+    """About 17 s a round with short lists for the peers."""
+    return bench.pick(trial=25, usual=bench.rounds * 17, full=bench.rounds * 65)
