@@ -1,28 +1,26 @@
-"""The fetcher on aiohttp: one session, one pool; redirects are followed by us, hop by hop.
+"""The fetcher: one pool of connections; redirects are followed by us, hop by hop.
 
 A proxy resolves names itself, so through a proxy only literal addresses can be checked against
 `blocked_networks`; what its network may reach is the proxy's business.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
-from multidict import CIMultiDict
-
 from fetchbox.fetch.blocking import BlockedNetworks
-from fetchbox.fetch.connector import GuardedConnector, send_once
-from fetchbox.fetch.errors import ANSWER_ERRORS, BODY_ERRORS, answer_error, body_error
+from fetchbox.fetch.connection import Head
+from fetchbox.fetch.dial import Dialer, Line
+from fetchbox.fetch.errors import Fault, RefusedCredentialsError, fetch_error
+from fetchbox.fetch.names import Names
+from fetchbox.fetch.pool import Lease, Pool
 from fetchbox.fetch.port import FetchError, FetchRequest, FetchResponse, Side
+from fetchbox.fetch.request import request_head
 from fetchbox.fetch.route import REDIRECTS, Hop, ProxyAddress, RoutePlanner, proxy_address
 from fetchbox.model.failure import FailureCode, failure
 
-#: How much of a body aiohttp reads ahead before it stops reading from the socket.
-READ_AHEAD_BYTES: Final = 256 * 1024
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
 
@@ -48,40 +46,25 @@ class HttpOptions:
 class HttpFetcher:
     """Fetches over HTTP. Use as an async context manager."""
 
-    def __init__(self, options: HttpOptions) -> None:
-        """Raise ValueError for a blocked network that is none."""
+    def __init__(self, options: HttpOptions, names: Names | None = None) -> None:
+        """Raise ValueError for a blocked network that is none. `names` resolves, for tests."""
         self._options = options
         self._blocked = BlockedNetworks(options.blocked_networks)
         self._routes = RoutePlanner(options.user_agent, self._blocked)
-        self._timeout = ClientTimeout(
-            total=None,
-            connect=_seconds(options.connect_timeout_ms),
-            sock_read=_seconds(options.read_timeout_ms),
-        )
-        self._session: ClientSession | None = None
+        self._silence_s = _seconds(options.read_timeout_ms)
+        self._names = names
+        self._pool: Pool | None = None
 
     async def __aenter__(self) -> Self:
-        connector = GuardedConnector(
-            self._blocked,
-            limit=self._options.max_connections,
-            read_timeout_s=self._timeout.sock_read,
-            tls=ssl.create_default_context(),  # honours SSL_CERT_FILE
-        )
-        self._session = ClientSession(
-            connector=connector,
-            auto_decompress=False,
-            cookie_jar=DummyCookieJar(),
-            middlewares=(send_once,),
-            read_bufsize=READ_AHEAD_BYTES // 2,
-            timeout=self._timeout,
-            trust_env=False,
-        )
+        dialer = Dialer(self._blocked, self._names or Names())
+        connect_s = _seconds(self._options.connect_timeout_ms)
+        self._pool = Pool(dialer, self._options.max_connections, connect_s)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
     def fetch(self, request: FetchRequest) -> AbstractAsyncContextManager[FetchResponse]:
         """Send the request when entered; give the connection back, or drop it, when left."""
@@ -93,117 +76,85 @@ class HttpFetcher:
         proxy = _proxy_of(request)
         while True:
             response = await self._send(hop, proxy, deadline)
-            location = response.headers.get("location")
-            if response.status not in REDIRECTS or location is None:
-                return HttpResponse(response, hop, _seconds(self._options.read_timeout_ms))
+            if response.status not in REDIRECTS or not response.has("location"):
+                return response
             try:
-                hop = self._routes.following(hop, location)
+                hop = self._routes.following(hop, response.header("location"))
             finally:
-                response.release()
+                response.close()
 
     async def _send(
         self, hop: Hop, proxy: ProxyAddress | None, deadline: float | None
-    ) -> ClientResponse:
-        if self._session is None:
+    ) -> "HttpResponse":
+        if self._pool is None:
             msg = "HttpFetcher is used outside its `async with`"
             raise RuntimeError(msg)
-        headers, proxy_headers = _headers_for(hop, proxy)
+        url = hop.url
+        line = Line(url.scheme == "https", url.raw_host or "", url.port or 0, proxy)
         try:
-            response = await self._session.get(
-                hop.url,
-                headers=headers,
-                allow_redirects=False,
-                proxy=proxy.url if proxy else None,
-                proxy_headers=proxy_headers,
-                timeout=self._timeout if deadline is None else self._limited(deadline),
-            )
-        except ANSWER_ERRORS as error:
-            raise answer_error(error, hop, proxy) from None
-        is_plain = proxy is not None and hop.url.scheme == "http"
-        if is_plain and response.status == _PROXY_AUTHENTICATION_REQUIRED:
-            response.close()
-            text = "the proxy demands other credentials (407): check the pool's URI"
-            raise FetchError(failure(FailureCode.DOWNLOAD_NETWORK_ERROR, text), Side.PROXY)
-        return response
+            request = request_head(hop, proxy)
+            connection = await self._pool.take(line, deadline)
+            lease = Lease(self._pool, line, connection)
+            try:
+                head = await connection.ask(request, self._silence_s, deadline)
+                if head.status == _PROXY_AUTHENTICATION_REQUIRED and proxy and not line.is_tls:
+                    raise RefusedCredentialsError(is_proxys=True)
+            except BaseException:
+                lease.end()
+                raise
+        except Fault as fault:
+            raise fetch_error(fault, hop, proxy) from None
+        return HttpResponse(lease, head, hop)
 
     def deadline(self) -> float | None:
         """Tell when a fetch that begins now must have ended, on the loop's clock."""
         total = _seconds(self._options.download_timeout_ms)
         return None if total is None else asyncio.get_running_loop().time() + total
 
-    def _limited(self, deadline: float) -> ClientTimeout:
-        """Grant one hop what is left of the whole time; aiohttp takes 0 for no limit."""
-        left = max(deadline - asyncio.get_running_loop().time(), 0.001)
-        return ClientTimeout(
-            total=left, connect=self._timeout.connect, sock_read=self._timeout.sock_read
-        )
-
 
 class HttpResponse:
     """An answer whose body has not been read."""
 
-    __slots__ = ("_hop", "_response", "_silence_s")
+    __slots__ = ("_head", "_hop", "_lease", "content_length", "status")
 
-    def __init__(self, response: ClientResponse, hop: Hop, silence_s: float | None) -> None:
-        """`silence_s` is the longest wait for more of the body."""
-        self._response = response
+    def __init__(self, lease: Lease, head: Head, hop: Hop) -> None:
+        """`content_length` is the announced size of the body, None when unknown."""
+        self._lease = lease
+        self._head = head
         self._hop = hop
-        self._silence_s = silence_s
+        self.status = head.status
+        size = None if b"transfer-encoding" in head.headers else head.headers.get(b"content-length")
+        self.content_length = None if size is None else int(size)
 
-    @property
-    def status(self) -> int:
-        """Final status after redirects."""
-        return self._response.status
-
-    @property
-    def content_length(self) -> int | None:
-        """Announced size of the body in bytes, None when unknown."""
-        if "transfer-encoding" in self._response.headers:  # it wins where both are there
-            return None
-        return self._response.content_length
+    def has(self, name: str) -> bool:
+        """Tell whether a header is there."""
+        return name.lower().encode() in self._head.headers
 
     def header(self, name: str) -> str:
         """Return the first value of a header, or the empty string."""
-        return self._response.headers.get(name, "")
+        return self._head.headers.get(name.lower().encode(), b"").decode(errors="surrogateescape")
 
     async def read(self) -> bytes:
         """Return the body whole, where `content_length` tells that it is small."""
         try:
-            return await self._response.content.read()
-        except BODY_ERRORS as error:
-            raise self._body_error(error) from None
+            return await self._lease.connection.whole()
+        except Fault as fault:
+            raise fetch_error(fault, self._hop, None) from None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as received."""
-        content = self._response.content
-        # aiohttp watches for silence itself; but a malformed chunk that comes after the headers
-        # silences its parser, and its timeout with it: a body in chunks needs our own deadline.
-        is_sized = self.content_length is not None
         while True:
             try:
-                if content.is_eof():  # all of it is here: nothing to wait for
-                    data = content.read_nowait()
-                elif is_sized:
-                    data = await content.readany()
-                else:
-                    async with asyncio.timeout(self._silence_s):
-                        data = await content.readany()
-            except BODY_ERRORS as error:
-                raise self._body_error(error) from None
+                data = await self._lease.connection.some()
+            except Fault as fault:
+                raise fetch_error(fault, self._hop, None) from None
             if not data:
                 return
             yield data
 
     def close(self) -> None:
         """Give the connection back to the pool if the body was read, else drop it."""
-        self._response.release()
-
-    def _body_error(self, error: Exception) -> FetchError:
-        connection = self._response.connection
-        is_lost = connection is None or connection.transport is None
-        if isinstance(error, TimeoutError) and is_lost:
-            error = ConnectionResetError()
-        return body_error(error, self._hop)
+        self._lease.end()
 
 
 class _Exchange(AbstractAsyncContextManager[FetchResponse]):
@@ -235,15 +186,3 @@ def _proxy_of(request: FetchRequest) -> ProxyAddress | None:
     except ValueError as error:
         cause = failure(FailureCode.DOWNLOAD_NETWORK_ERROR, str(error))
         raise FetchError(cause, Side.PROXY) from None
-
-
-def _headers_for(
-    hop: Hop, proxy: ProxyAddress | None
-) -> tuple[CIMultiDict[str], dict[str, str] | None]:
-    """Put the proxy's credentials where only the proxy sees them: into CONNECT for https."""
-    if proxy is None or not proxy.authorization:
-        return hop.headers, None
-    own = {"Proxy-Authorization": proxy.authorization}
-    if hop.url.scheme == "https":
-        return hop.headers, own
-    return CIMultiDict([*hop.headers.items(), *own.items()]), None

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from fetchbox.fetch.connector import KEEP_ALIVE_S, GuardedConnector
 from fetchbox.fetch.http import HttpFetcher, HttpOptions
+from fetchbox.fetch.names import Address, Names, look_up
+from fetchbox.fetch.pool import KEEP_ALIVE_S
 from fetchbox.fetch.port import FetchError, FetchRequest, Side
 from fetchbox.model.failure import FailureCode
 from mocks.bodies import body_of
@@ -31,15 +31,34 @@ async def peers() -> AsyncIterator[Peers]:
         yield opened
 
 
+class Zone:
+    """A name server whose answers a test changes; without any, the system's are given."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    def look_up(self, host: str, port: int) -> list[Address]:
+        if not self.addresses:
+            return look_up(host, port)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", (each, port)) for each in self.addresses
+        ]
+
+
+@pytest.fixture
+def zone() -> Zone:
+    return Zone()
+
+
 @pytest.fixture
 async def fetcher(
-    peers: Peers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    peers: Peers, zone: Zone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[HttpFetcher]:
     """Trust the authority of the peers, as an operator would: by SSL_CERT_FILE."""
     authority = tmp_path / "ca.pem"
     authority.write_bytes(peers.ca_pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
-    async with HttpFetcher(OPTIONS) as opened:
+    async with HttpFetcher(OPTIONS, Names(zone.look_up, keep_s=0)) as opened:
         yield opened
 
 
@@ -276,37 +295,6 @@ async def test_name_cached_for_a_proxy_is_checked_for_a_direct_request(place: Pl
         error = await error_of(fetcher, f"http://localhost:{place.ports['proxy']}/")
 
     assert error.failure.code == FailureCode.DOWNLOAD_INVALID_URL
-
-
-class Zone(AbstractResolver):
-    """A name server whose answers a test changes."""
-
-    def __init__(self) -> None:
-        self.addresses: list[str] = []
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        assert family == socket.AF_UNSPEC
-        return [
-            ResolveResult(
-                hostname=host, host=each, port=port, family=socket.AF_INET, proto=0, flags=0
-            )
-            for each in self.addresses
-        ]
-
-    async def close(self) -> None: ...
-
-
-@pytest.fixture
-def zone(fetcher: HttpFetcher) -> Zone:
-    """Put a name server of our own into the pool."""
-    made = Zone()
-    assert fetcher._session is not None
-    connector = fetcher._session.connector
-    assert isinstance(connector, GuardedConnector)
-    connector._resolver, connector._use_dns_cache = made, False
-    return made
 
 
 async def test_name_that_resolves_differently_the_second_time_gains_nothing(
