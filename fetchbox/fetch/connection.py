@@ -1,7 +1,7 @@
 """One connection of HTTP/1.1: sends a GET and receives the answer. httptools parses it.
 
-A request is never sent twice. Whatever goes wrong ends the connection and is raised, as a Fault, by
-whoever waits for the answer or the body.
+A request is never sent twice. Whatever goes wrong ends the connection and is raised, as a GetError,
+to whoever waits for the answer or the body.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import httptools
 
 from fetchbox.fetch.errors import (
     BrokenError,
-    Fault,
+    GetError,
     IncompleteError,
     MalformedError,
     OverdueBodyError,
@@ -28,6 +28,8 @@ READ_AHEAD_BYTES: Final = 256 * 1024
 _PIECE_BYTES: Final = 64
 #: The longest head, and the longest run of bytes that is neither head nor body.
 MAX_HEAD_BYTES: Final = 64 * 1024
+#: After a stall of our own, bytes that are there unread are read within it.
+_GRACE_S: Final = 0.05
 _FINAL: Final = 200
 _SWITCHING: Final = 101
 _TRANSFER_ENCODING: Final = b"transfer-encoding"
@@ -68,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._held = 0
         #: Bytes since the last that belonged to a head or a body.
         self._unseen = 0
-        self._fault: Fault | None = None
+        self._fault: GetError | None = None
         self._has_head = False
         self._is_whole = True
         self._is_kept = True
@@ -113,15 +115,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_reusable(self) -> bool:
-        """Whether the answer was read to its end, and another request may be sent."""
+        """Whether the answer is here to its end, and another request may be sent."""
         transport = self._transport
-        return (
-            self._is_whole
-            and self._is_kept
-            and not self._pieces
-            and transport is not None
-            and not transport.is_closing()
-        )
+        is_open = transport is not None and not transport.is_closing()
+        return is_open and self._is_whole and self._is_kept
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -134,13 +131,16 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def rest(self) -> None:
+        """Wait for the next request, with nothing in hand."""
+        self.idle_since = self._loop.time()
+        self._drop_pieces()
+
     def reset(self) -> None:
         """Forget what was said: TLS is put on top, and what comes next is of another server."""
         self._parser = _parser(self)
         self._is_whole = self._is_kept = True
-        self._pieces.clear()
-        self._held = 0
-        self._resume()
+        self._drop_pieces()
 
     # What the transport calls
 
@@ -256,19 +256,20 @@ class Connection(asyncio.Protocol):
         if self._fault is not None:
             raise self._fault
         pieces = self._pieces
-        if not pieces:
-            return b""
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._held = 0
-        self._resume()
+        self._drop_pieces()
         return body
 
+    def _drop_pieces(self) -> None:
+        self._pieces.clear()
+        self._held = 0
+        self._resume()
+
     def _pause(self) -> None:
-        if not self._is_paused and self._transport is not None:
-            if not self._transport.is_closing():
-                self._transport.pause_reading()
-                self._is_paused = True
+        transport = self._transport
+        if not self._is_paused and transport is not None and not transport.is_closing():
+            transport.pause_reading()
+            self._is_paused = True
 
     def _resume(self) -> None:
         if self._is_paused and self._transport is not None:
@@ -290,7 +291,7 @@ class Connection(asyncio.Protocol):
         if not self._is_whole:
             self._break(IncompleteError() if self._has_head else MalformedError())
 
-    def _break(self, fault: Fault) -> None:
+    def _break(self, fault: GetError) -> None:
         if self._fault is None:
             self._fault = fault
         self.abort()
@@ -321,10 +322,7 @@ class Connection(asyncio.Protocol):
             self._alarm = None
 
     def _look(self) -> None:
-        """End what takes too long. Nobody waiting is no silence.
-
-        After a stall of our own the bytes may be there unread: the socket gets a turn first.
-        """
+        """End what takes too long; what only seems so, because we stalled, gets a moment."""
         self._alarm = None
         if self._is_whole or self._fault is not None:
             return
@@ -336,11 +334,12 @@ class Connection(asyncio.Protocol):
             self._watch()
         elif not self._is_suspect:
             self._is_suspect = True
-            self._arm(now)
+            self._arm(now + _GRACE_S)
         else:
             self._break(SilentBodyError() if self._has_head else SilentError())
 
     def _is_silent(self, now: float) -> bool:
+        """Tell whether somebody has waited too long for bytes; while nobody waits, time stands."""
         if self._waiter is None:
             self._active_at = now
         return self._silence_s is not None and now >= self._active_at + self._silence_s

@@ -17,7 +17,7 @@ from fetchbox.fetch.connection import Connection
 from fetchbox.fetch.errors import (
     BlockedAddressError,
     BrokenTunnelError,
-    Fault,
+    GetError,
     RefusedTunnelError,
     TlsError,
     UnreachableError,
@@ -50,7 +50,7 @@ class _End(NamedTuple):
 
 
 class Dialer:
-    """Connects; every failure is a Fault that knows whose it is."""
+    """Connects; every failure is a GetError that tells whose it is."""
 
     def __init__(self, blocked: BlockedNetworks, names: Names) -> None:
         """Trust what the system trusts, or SSL_CERT_FILE."""
@@ -89,8 +89,8 @@ class Dialer:
                 ssl=self._tls if end.is_tls else None,
                 server_hostname=name if end.is_tls else None,
             )
-        except Fault as fault:
-            fault.is_proxys = end.is_proxy
+        except GetError as error:
+            error.is_proxys = end.is_proxy
             raise
         except OSError as error:
             raise _why(error, is_proxys=end.is_proxy) from None
@@ -102,13 +102,11 @@ class Dialer:
         tries = [partial(self._open, address, is_proxy=end.is_proxy) for address in addresses]
         if len(tries) == 1:
             return await tries[0]()
+        made: socket.socket | None
         made, _, errors = await staggered_race(tries, STAGGER_S)
-        if made is not None:
-            return made
-        faults = [error for error in errors if error is not None]
-        raise next(
-            (each for each in faults if not isinstance(each, BlockedAddressError)), faults[0]
-        )
+        if made is None:
+            raise _most_telling([error for error in errors if error is not None])
+        return made
 
     async def _open(self, address: Address, *, is_proxy: bool) -> socket.socket:
         """Connect to exactly this address: the last look at it."""
@@ -117,7 +115,7 @@ class Dialer:
             raise BlockedAddressError
         made = socket.socket(family, kind, protocol)
         try:
-            made.setblocking(False)
+            made.setblocking(False)  # noqa: FBT003  # its only parameter
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().sock_connect(made, place)
@@ -130,10 +128,10 @@ class Dialer:
         """Let the proxy connect us to the origin, and speak TLS with that."""
         try:
             head = await connection.ask(_connect_request(line, proxy), None, None)
-        except Fault:
+        except GetError:
             raise BrokenTunnelError(is_proxys=True) from None
         if head.status not in _SUCCESS:
-            raise RefusedTunnelError(f" with status {head.status}", is_proxys=True)
+            raise RefusedTunnelError(str(head.status), is_proxys=True)
         transport = connection.transport
         if transport is None or transport.is_closing():
             raise BrokenTunnelError(is_proxys=True)
@@ -157,10 +155,15 @@ def _connect_request(line: Line, proxy: ProxyAddress) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _why(error: OSError, *, is_proxys: bool) -> Fault:
+def _most_telling(errors: list[BaseException]) -> BaseException:
+    """Return why no address could be connected to: that some were blocked, only if all were."""
+    return next((each for each in errors if not isinstance(each, BlockedAddressError)), errors[0])
+
+
+def _why(error: OSError, *, is_proxys: bool) -> GetError:
     """Tell the failures to connect apart."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedError(is_proxys=is_proxys)
     if isinstance(error, ssl.SSLError):
         return TlsError(is_proxys=is_proxys)
-    return UnreachableError(f": {error.strerror}" if error.strerror else "", is_proxys=is_proxys)
+    return UnreachableError(error.strerror or "", is_proxys=is_proxys)

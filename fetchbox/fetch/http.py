@@ -13,7 +13,7 @@ from typing import Final, Self
 from fetchbox.fetch.blocking import BlockedNetworks
 from fetchbox.fetch.connection import Head
 from fetchbox.fetch.dial import Dialer, Line
-from fetchbox.fetch.errors import Fault, RefusedCredentialsError, fetch_error
+from fetchbox.fetch.errors import GetError, RefusedCredentialsError, fetch_error
 from fetchbox.fetch.names import Names
 from fetchbox.fetch.pool import Lease, Pool
 from fetchbox.fetch.port import FetchError, FetchRequest, FetchResponse, Side
@@ -93,17 +93,17 @@ class HttpFetcher:
         line = Line(url.scheme == "https", url.raw_host or "", url.port or 0, proxy)
         try:
             request = request_head(hop, proxy)
-            connection = await self._pool.take(line, deadline)
-            lease = Lease(self._pool, line, connection)
+            lease = Lease(self._pool, line, await self._pool.take(line, deadline))
             try:
-                head = await connection.ask(request, self._silence_s, deadline)
-                if head.status == _PROXY_AUTHENTICATION_REQUIRED and proxy and not line.is_tls:
-                    raise RefusedCredentialsError(is_proxys=True)
+                head = await lease.connection.ask(request, self._silence_s, deadline)
             except BaseException:
                 lease.end()
                 raise
-        except Fault as fault:
-            raise fetch_error(fault, hop, proxy) from None
+        except GetError as error:
+            raise fetch_error(error, hop, proxy) from None
+        if head.status == _PROXY_AUTHENTICATION_REQUIRED and proxy and not line.is_tls:
+            lease.end()
+            raise fetch_error(RefusedCredentialsError(is_proxys=True), hop, proxy)
         return HttpResponse(lease, head, hop)
 
     def deadline(self) -> float | None:
@@ -138,16 +138,16 @@ class HttpResponse:
         """Return the body whole, where `content_length` tells that it is small."""
         try:
             return await self._lease.connection.whole()
-        except Fault as fault:
-            raise fetch_error(fault, self._hop, None) from None
+        except GetError as error:
+            raise fetch_error(error, self._hop, None) from None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as received."""
         while True:
             try:
                 data = await self._lease.connection.some()
-            except Fault as fault:
-                raise fetch_error(fault, self._hop, None) from None
+            except GetError as error:
+                raise fetch_error(error, self._hop, None) from None
             if not data:
                 return
             yield data

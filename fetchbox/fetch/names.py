@@ -43,7 +43,7 @@ class Names:
         except UnicodeError:
             raise InvalidHostError from None
         except OSError as error:
-            raise UnknownNameError(f": {error.strerror}" if error.strerror else "") from None
+            raise UnknownNameError(error.strerror or "") from None
 
     def close(self) -> None:
         """Ask nothing any more."""

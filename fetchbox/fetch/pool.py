@@ -52,7 +52,7 @@ class Pool:
         self._is_closed = False
 
     async def take(self, line: Line, deadline: float | None) -> Connection:
-        """Return a connection of one's own; raises a Fault."""
+        """Return a connection of one's own; raises GetError."""
         if not self._slots.locked() and (kept := self._kept(line)) is not None:
             await self._slots.acquire()
         else:
@@ -68,7 +68,7 @@ class Pool:
             connection.abort()
             return
         connection.on_idle_end = self._forget
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.rest()
         self._idle[line].append(connection)
         self._resting[connection] = line
         if self._sweep is None:

@@ -1,9 +1,12 @@
 """The fetchers that the contract suite is run on: the same situations, played or scripted."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
+
+import uvloop
 
 from fetchbox.fetch.http import HttpFetcher, HttpOptions
 from fetchbox.fetch.port import Fetcher, FetchError
@@ -16,6 +19,11 @@ from tests.fakes.fetcher import Answer, FakeFetcher, fetch_error
 CASE: Final = "contract"
 SIZE: Final = 100_000
 BODY: Final = body_of(CASE, SIZE)
+#: The loop that the service runs on, and asyncio's own.
+LOOPS: Final[Mapping[str, Callable[[], asyncio.AbstractEventLoop]]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
 READ_TIMEOUT_MS: Final = 300
 OPTIONS: Final = HttpOptions(
     user_agent="FetchBox/test",

@@ -6,6 +6,7 @@ import pytest
 
 from fetchbox.fetch.port import FetchError, FetchRequest, FetchResponse, Side
 from fetchbox.model.failure import FailureCode
+from tests.contract.fetchers import LOOPS as LOOPS
 from tests.contract.fetchers import BODY, SIZE, STAGES, Stage
 
 

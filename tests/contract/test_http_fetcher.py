@@ -19,6 +19,7 @@ from fetchbox.model.failure import FailureCode
 from mocks.bodies import body_of
 from mocks.listener import Listener
 from mocks.peers import Options, Peers, open_peers
+from tests.contract.fetchers import LOOPS as LOOPS
 from tests.contract.fetchers import OPTIONS, closed_port
 
 CASE = "http"
