@@ -20,7 +20,7 @@ CASE: Final = "contract"
 SIZE: Final = 100_000
 BODY: Final = body_of(CASE, SIZE)
 #: The loop that the service runs on, and asyncio's own.
-LOOPS: Final[Mapping[str, Callable[[], asyncio.AbstractEventLoop]]] = {
+BOTH_LOOPS: Final[Mapping[str, Callable[[], asyncio.AbstractEventLoop]]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,
 }
@@ -106,6 +106,13 @@ def closed_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
         return port
+
+
+async def passes(seconds: float) -> None:
+    """Let time pass on the clock the test is about."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, ended.set)
+    await ended.wait()
 
 
 class HttpStage:

@@ -1,13 +1,15 @@
 """What every fetcher promises, the fake included (fetchbox.fetch.port)."""
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 
 from fetchbox.fetch.port import FetchError, FetchRequest, FetchResponse, Side
 from fetchbox.model.failure import FailureCode
-from tests.contract.fetchers import LOOPS as LOOPS
-from tests.contract.fetchers import BODY, SIZE, STAGES, Stage
+from tests.contract.fetchers import BODY, BOTH_LOOPS, SIZE, STAGES, Stage
+
+LOOPS: Final = BOTH_LOOPS
 
 
 @pytest.fixture(params=list(STAGES))

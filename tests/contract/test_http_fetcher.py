@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -19,9 +19,9 @@ from fetchbox.model.failure import FailureCode
 from mocks.bodies import body_of
 from mocks.listener import Listener
 from mocks.peers import Options, Peers, open_peers
-from tests.contract.fetchers import LOOPS as LOOPS
-from tests.contract.fetchers import OPTIONS, closed_port
+from tests.contract.fetchers import BOTH_LOOPS, OPTIONS, closed_port, passes
 
+LOOPS: Final = BOTH_LOOPS
 CASE = "http"
 PROXIED = FailureCode.DOWNLOAD_NETWORK_ERROR
 
@@ -621,10 +621,3 @@ async def playing(head: bytes | None, status: str = "200 OK") -> AsyncIterator[P
     async with Listener("127.0.0.1", 0, player.serve) as listener:
         player.url = f"http://127.0.0.1:{listener.port}/"
         yield player
-
-
-async def passes(seconds: float) -> None:
-    """Let time pass on the clock the test is about."""
-    ended = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, ended.set)
-    await ended.wait()
