@@ -26,6 +26,8 @@ from fetchbox.fetch.errors import (
 READ_AHEAD_BYTES: Final = 256 * 1024
 #: What a piece of a body takes beside its bytes: a body in tiny chunks must not fill the memory.
 _PIECE_BYTES: Final = 64
+#: Smaller pieces are joined with the next; of larger ones the copy would cost more.
+_SMALL_BYTES: Final = 16 * 1024
 #: The longest head, and the longest run of bytes that is neither head nor body.
 MAX_HEAD_BYTES: Final = 64 * 1024
 #: After a stall of our own, bytes that are there unread are read within it.
@@ -104,14 +106,24 @@ class Connection(asyncio.Protocol):
         """Return what has arrived of the body, at least one byte; nothing at its end."""
         if not self._pieces and not self._is_whole and self._fault is None:
             await self._wait(Wait.SOME)
-        return self._taken()
+        self._raise_fault()
+        pieces = self._pieces
+        is_long = len(pieces) > 1 and len(pieces[0]) >= _SMALL_BYTES
+        if not is_long:
+            return self._joined()
+        piece = pieces.pop(0)
+        self._held -= len(piece) + _PIECE_BYTES
+        if self._held <= READ_AHEAD_BYTES // 2:
+            self._resume()
+        return piece
 
     async def whole(self) -> bytes:
         """Return the whole body, which its head has announced to be small."""
         if not self._is_whole and self._fault is None:
             self._resume()
             await self._wait(Wait.WHOLE)
-        return self._taken()
+        self._raise_fault()
+        return self._joined()
 
     @property
     def is_reusable(self) -> bool:
@@ -236,8 +248,7 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
-        if self._fault is not None:
-            raise self._fault
+        self._raise_fault()
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -251,10 +262,12 @@ class Connection(asyncio.Protocol):
         ):
             waiter.set_result(None)
 
-    def _taken(self) -> bytes:
-        """Hand over what is held, and read on."""
+    def _raise_fault(self) -> None:
         if self._fault is not None:
             raise self._fault
+
+    def _joined(self) -> bytes:
+        """Hand over all that is held, and read on."""
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._drop_pieces()
