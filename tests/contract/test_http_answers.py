@@ -72,7 +72,7 @@ class Script:
 
     async def until_closed(self) -> None:
         """Wait until no connection is open."""
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(3), self._changed:  # before it would be closed for being idle
             await self._changed.wait_for(lambda: self._open == 0)
 
 
@@ -458,16 +458,25 @@ async def test_silence_that_follows_a_pause_is_told_apart_from_the_pause() -> No
 
 
 async def test_stall_of_our_own_is_no_silence() -> None:
-    """The bytes were there in time; we were not."""
-    options = impatient(read_timeout_ms=100)
+    """What comes as soon as we turn to it came in time."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        is_asked.set()
+        await is_over.wait()
+        writer.write(KEPT)
+        await writer.drain()
+
+    is_asked, is_over = asyncio.Event(), asyncio.Event()
     async with (
-        HttpFetcher(options) as fetcher,
-        served(Script(KEPT)) as script,
+        HttpFetcher(impatient(read_timeout_ms=100)) as fetcher,
+        Listener("127.0.0.1", 0, serve) as listener,
         asyncio.TaskGroup() as tasks,
     ):
-        body = tasks.create_task(get(fetcher, script.url))
-        await script.is_asked.wait()
+        body = tasks.create_task(get(fetcher, f"http://127.0.0.1:{listener.port}/"))
+        await is_asked.wait()
         stall(0.3)
+        is_over.set()
     assert body.result() == b"ok"
 
 
