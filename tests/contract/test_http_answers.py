@@ -567,6 +567,22 @@ async def test_proxy_whose_certificate_is_not_trusted_is_its_own_fault() -> None
     assert f"certificate of 127.0.0.1:{listener.port}" in caught.value.failure.message
 
 
+@pytest.mark.parametrize("status", [b"403 Forbidden", b"200 OK"])
+async def test_tunnel_that_does_not_come_about_is_closed(status: bytes) -> None:
+    """Refused, or opened to where nobody speaks TLS."""
+    answer = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        HttpFetcher(impatient(connect_timeout_ms=200)) as fetcher,
+        served(Script(answer)) as script,
+    ):
+        with pytest.raises(FetchError):
+            async with fetcher.fetch(
+                FetchRequest(url="https://origin.test/", proxy=script.url.rstrip("/"))
+            ):
+                pass
+        await script.until_closed()
+
+
 # Names
 
 
