@@ -23,7 +23,7 @@ from mocks.journal import Journal
 from mocks.listener import Listener, reset
 from mocks.proxy import Proxy, Rules
 from mocks.tls import make_identity
-from tests.contract.fetchers import BOTH_LOOPS, OPTIONS, passes
+from tests.contract.fetchers import BOTH_LOOPS, OPTIONS, closed_port, passes
 
 LOOPS: Final = BOTH_LOOPS
 NETWORK: Final = FailureCode.DOWNLOAD_NETWORK_ERROR
@@ -335,6 +335,21 @@ async def test_requests_wait_for_a_connection_within_the_connect_timeout() -> No
     assert "worker.read_timeout_ms" in first.result().failure.message
     assert "worker.connect_timeout_ms" in second.result().failure.message
     assert script.connections == 1
+
+
+async def test_failed_and_cancelled_fetches_take_no_place_for_good() -> None:
+    async with (
+        HttpFetcher(replace(OPTIONS, max_connections=1)) as fetcher,
+        served(Script(b"no HTTP\r\n\r\n")) as broken,
+        served(Script(KEPT)) as script,
+    ):
+        for url in (f"http://127.0.0.1:{closed_port()}/", broken.url):
+            await error_of(fetcher, url)
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(get(fetcher, "http://192.0.2.1/"))
+            await asyncio.sleep(0)
+            task.cancel()
+        assert await get(fetcher, script.url) == b"ok"
 
 
 async def test_no_more_connections_are_used_at_once_than_allowed() -> None:
