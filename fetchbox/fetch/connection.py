@@ -5,7 +5,6 @@ to whoever waits for the answer or the body.
 """
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, cast
 
@@ -64,8 +63,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = _parser(self)
-        #: Called when the connection ends while it is idle.
-        self.on_idle_end: Callable[[Connection], None] | None = None
         self.idle_since = 0.0
         self._head = Head()
         self._pieces: list[bytes] = []
@@ -130,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Whether the answer is here to its end, and another request may be sent."""
         transport = self._transport
         is_open = transport is not None and not transport.is_closing()
-        return is_open and self._is_whole and self._is_kept
+        return is_open and self._is_kept
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -183,13 +180,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended: the end also of an answer without a length; of any other, a fault."""
         self._disarm()
-        if self._is_whole:
-            if self.on_idle_end is not None:
-                self.on_idle_end(self)
-        elif exc is None and self._has_head and self._ends_by_close():
-            self._is_whole = True
-        elif self._fault is None:
-            self._fault = IncompleteError() if self._has_head else BrokenError()
+        if not self._is_whole and self._fault is None:
+            if exc is None and self._has_head and self._ends_by_close():
+                self._is_whole = True
+            else:
+                self._fault = IncompleteError() if self._has_head else BrokenError()
         self._is_kept = False
         self._wake()
 

@@ -67,7 +67,6 @@ class Pool:
         if self._is_closed or not connection.is_reusable:
             connection.abort()
             return
-        connection.on_idle_end = self._forget
         connection.rest()
         self._idle[line].append(connection)
         self._resting[connection] = line
@@ -112,13 +111,11 @@ class Pool:
         return None
 
     def _forget(self, connection: Connection) -> None:
-        connection.on_idle_end = None
-        line = self._resting.pop(connection, None)
-        if line is not None:
-            kept = self._idle[line]
-            kept.remove(connection)
-            if not kept:
-                del self._idle[line]
+        line = self._resting.pop(connection)
+        kept = self._idle[line]
+        kept.remove(connection)
+        if not kept:
+            del self._idle[line]
 
     def _sweep_at(self, when: float) -> None:
         self._sweep = asyncio.get_running_loop().call_at(when, self._end_oldest)

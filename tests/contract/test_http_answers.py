@@ -160,6 +160,18 @@ async def test_answer_may_come_byte_by_byte(fetcher: HttpFetcher) -> None:
             assert await get(fetcher, script.url) == body
 
 
+async def test_headers_of_an_announcement_and_of_a_trailer_are_not_the_answers(
+    fetcher: HttpFetcher,
+) -> None:
+    answer = b"HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n" + CHUNKED + b"0\r\nX-A: 2\r\n\r\n"
+    async with (
+        served(Script(answer)) as script,
+        fetcher.fetch(FetchRequest(url=script.url)) as response,
+    ):
+        assert await whole(response) == b""
+        assert response.header("x-a") == ""
+
+
 @pytest.mark.parametrize(
     "head",
     [
