@@ -123,7 +123,7 @@ class HttpResponse:
         self._head = head
         self._hop = hop
         self.status = head.status
-        size = None if b"transfer-encoding" in head.headers else head.headers.get(b"content-length")
+        size = head.headers.get(b"content-length")  # never beside a transfer coding: no valid HTTP
         self.content_length = None if size is None else int(size)
 
     def has(self, name: str) -> bool:
