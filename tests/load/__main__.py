@@ -130,7 +130,7 @@ def _conclude_capacity(steps: Sequence[Step], wishes: Wishes, console: Console) 
 def _conclude(result: Result, wishes: Wishes, console: Console) -> int:
     """Leave the files, say what they say."""
     document = result.to_json()
-    result.write(wishes.out / "load.json")
+    result.write(wishes.out)
     report = wishes.out / "report.html"
     report.write_text(page(document), encoding="utf-8")
     console.print("", *reading(document), sep="\n", highlight=False, soft_wrap=True)

@@ -78,6 +78,21 @@ class Histogram:
         shown |= {"mean_ms": self.mean * 1e3, "max_ms": self.max / 1e3}
         return {"count": self.count} | {name: round(value, 3) for name, value in shown.items()}
 
+    def to_hgrm(self) -> str:
+        """Return the distribution in milliseconds, as text that HdrHistogram's plotter reads."""
+        rows = ["       Value     Percentile TotalCount 1/(1-Percentile)", ""]
+        seen = 0
+        for bucket, count in self.buckets():
+            seen += count
+            part = seen / self.count
+            odds = "" if seen == self.count else f"{1 / (1 - part):14.2f}"
+            rows.append(
+                f"{min(highest_in(bucket), self.max) / 1e3:12.3f} {part:2.12f} {seen:10} {odds}"
+            )
+        rows.append(f"#[Mean    = {self.mean * 1e3:12.3f}]")
+        rows.append(f"#[Max     = {self.max / 1e3:12.3f}, Total count    = {self.count:12}]")
+        return "\n".join(rows) + "\n"
+
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` reads; other programs find the rules in docs/load.md."""
         counts = {str(bucket): count for bucket, count in self.buckets()}

@@ -99,10 +99,13 @@ class Result:
             },
         }
 
-    def write(self, path: Path) -> None:
-        """Write load.json."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
+    def write(self, folder: Path) -> None:
+        """Write load.json, and each latency as a file for HdrHistogram's tools."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.to_json(), indent=1) + "\n"
+        (folder / "load.json").write_text(text, encoding="utf-8")
+        for name, made in self.course.tally.latencies.all().items():
+            (folder / f"{name}.hgrm").write_text(made.to_hgrm(), encoding="utf-8")
 
 
 def machine(remarks: Sequence[tuple[str, str]] = ()) -> dict[str, str]:

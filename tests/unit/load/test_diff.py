@@ -15,7 +15,7 @@ from tests.unit.load.conftest import LoadRun
 
 
 def leave(folder: Path, number: int, arm: Arm, run: LoadRun) -> None:
-    run.result(run.course()).write(folder / f"{number:02}-{arm}" / "load.json")
+    run.result(run.course()).write(folder / f"{number:02}-{arm}")
 
 
 def slices(folder: Path, *, slower_s: float, pairs: int = 3) -> Path:

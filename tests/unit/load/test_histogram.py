@@ -73,3 +73,15 @@ def test_a_clock_that_went_back_counts_as_zero() -> None:
     made = Histogram()
     made.record(-0.5)
     assert (made.count, made.max) == (1, 0)
+
+
+def test_distribution_is_as_hdrhistogram_writes_it() -> None:
+    rows = histogram_of([1000, 1000, 2000, 250_000]).to_hgrm().splitlines()
+
+    assert rows[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
+    assert [row.split() for row in rows[2:5]] == [
+        ["1.001", "0.500000000000", "2", "2.00"],
+        ["2.003", "0.750000000000", "3", "4.00"],
+        ["250.000", "1.000000000000", "4"],
+    ]
+    assert rows[-1] == "#[Max     =      250.000, Total count    =            4]"

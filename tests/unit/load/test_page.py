@@ -58,8 +58,9 @@ def test_the_page_can_be_made_from_the_file(run: LoadRun, tmp_path: Path, *, is_
     if not is_away:
         run.senses.uses = dict.fromkeys(NAMES, Use(cpu=0.5, rss_bytes=1e8))
     result = result_of(run)
-    result.write(tmp_path / "load.json")
+    result.write(tmp_path)
     document = json.loads((tmp_path / "load.json").read_text())
+    assert {path.stem for path in tmp_path.glob("*.hgrm")} == set(document["latencies"])
     assert page(document) == page(result.to_json())
     assert ("not measured" in " ".join(reading(document))) is is_away
 
