@@ -60,12 +60,21 @@ watch_engine() {
   watching=$!
 }
 
+# own_version: API and workers from this folder again, however the comparison ended.
+own_version() {
+  git worktree remove --force .cache/load-base 2>/dev/null || :
+  compose up --detach --no-build --no-deps --quiet-pull api worker 2>artifacts/up.log || cat artifacts/up.log >&2
+  rm -rf .cache/load-ours
+}
+
 # compare_versions: slices of a load with API and workers from BASE and from this folder, interleaved; the rest of the stack stays.
 compare_versions() {
   : "${BASE:?BASE=<git ref> is needed}" "${PAIRS:=6}" "${DURATION:=10}"
   export DURATION
   slices=artifacts/load/slices
   rm -rf $slices
+  trap own_version EXIT
+  trap 'exit 130' INT TERM
   git worktree remove --force .cache/load-base 2>/dev/null || :
   git worktree add --quiet --detach .cache/load-base "$BASE"
   # A copy: what is edited meanwhile would start API and workers anew.
@@ -83,9 +92,6 @@ compare_versions() {
     [ $code -lt 4 ] && [ $code != 2 ] || { cat "$folder/out.txt" >&2; break; }
     number=$((number + 1))
   done
-  git worktree remove --force .cache/load-base
-  compose up --detach --no-build --no-deps --quiet-pull api worker 2>artifacts/up.log || cat artifacts/up.log >&2
-  rm -rf .cache/load-ours
   RUNNER_UID=$(id -u) RUNNER_GID=$(id -g) compose run --rm --no-deps -T --entrypoint python3 runner -m tests.load.diff --read /$slices
 }
 

@@ -39,8 +39,8 @@ class Script:
         self.folder = folder
         self._said = folder / "said"
 
-    def run(self, *words: str, code: int = 0, **variables: str) -> int:
-        done = subprocess.run(
+    def begin(self, *words: str, code: int = 0, **variables: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             ["sh", str(self.folder / "compose" / "dev.sh"), *words],
             env={
                 "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
@@ -49,15 +49,17 @@ class Script:
                 **variables,
             },
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        return done.returncode
+
+    def run(self, *words: str, code: int = 0, **variables: str) -> int:
+        with self.begin(*words, code=code, **variables) as process:
+            return process.wait(timeout=30)
 
     def said(self, part: str) -> list[str]:
-        return [line for line in self._said.read_text().splitlines() if part in line]
+        told = self._said.read_text() if self._said.exists() else ""
+        return [line for line in told.splitlines() if part in line]
 
     def loads(self) -> list[str]:
         return [line for line in self.said(" -m tests.load") if "tests.load.diff" not in line]
@@ -99,6 +101,15 @@ def test_a_slice_that_cannot_be_measured_ends_the_comparison(script: Script) -> 
     script.run("load-diff", code=4, BASE="main~1", PAIRS="2")
     assert len(script.loads()) == 1
     assert [line.partition("|")[0] for line in script.said(" up --detach ")][-1] == ""
+
+
+def test_an_interrupted_comparison_leaves_the_code_of_this_folder(script: Script) -> None:
+    with script.begin("load-diff", BASE="main~1", PAIRS="99") as process:
+        wait_until(lambda: bool(script.loads()), 10, "the first slice")
+        process.terminate()
+        assert process.wait(timeout=30) == 130
+    assert [line.partition("|")[0] for line in script.said(" up --detach ")][-1] == ""
+    assert not script.said("-m tests.load.diff --read")
 
 
 def test_a_comparison_needs_a_version(script: Script) -> None:
