@@ -195,15 +195,21 @@ class IggyMember:
     async def _read(self, reader: IggyConsumer) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                async for message in reader.iter_messages():
-                    claim = self._take(message)
-                    claim.is_lost = False
-                    if claim.follower is None or claim.follower.done():
-                        claim.follower = tasks.create_task(self._follow(message.partition_id()))
+                await self._notice(reader, tasks)
         except* (RuntimeError, TimeoutError) as errors:
             reasons = "; ".join(str(error) or "no answer in time" for error in errors.exceptions)
             _log.warning("iggy stopped delivering", extra={"reason": reasons})
         self._connection.close()
+
+    async def _notice(self, reader: IggyConsumer, tasks: asyncio.TaskGroup) -> None:
+        """Have every partition followed that has news; ends only by an error, as followers do."""
+        async for message in reader.iter_messages():
+            claim = self._take(message)
+            claim.is_lost = False
+            if claim.follower is None or claim.follower.done():
+                claim.follower = tasks.create_task(self._follow(message.partition_id()))
+        msg = "there are no more messages, it says"
+        raise RuntimeError(msg)
 
     async def _follow(self, partition: int) -> None:
         """Read on where a partition was left off, until it has nothing more or is lost."""
