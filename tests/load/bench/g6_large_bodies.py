@@ -22,7 +22,7 @@ from tests.load.bench.arms import Ends
 from tests.load.bench.floor import floor
 from tests.load.bench.objects import bodies_in, make_bucket, possible_etags, presigned_put
 from tests.load.bench.rounds import interleave
-from tests.load.bench.score import Absence, Finding, Score, median_range
+from tests.load.bench.score import Absence, Finding, Score
 from tests.load.bench.service import BUCKET, Run, drive, manifest_of, running
 from tests.load.bench.setup import TMPFS, Bench
 
@@ -175,22 +175,18 @@ def _read(url: str) -> bytes:
 def speed_score(
     rounds: Sequence[Mapping[str, Passage]], plane: str, kind: str, mebibytes: int
 ) -> Score:
-    ours = [each[f"{kind} {mebibytes}"] for each in rounds]
+    ours = [each[f"{kind} {mebibytes}"].per_s for each in rounds]
     slower = [min(each["origin"].per_s, each["S3"].per_s) for each in rounds]
-    ratio, low, high = median_range([a.per_s / b for a, b in zip(ours, slower, strict=True)])
     ends = ", ".join(
         f"{name} {statistics.median([each[name].per_s for each in rounds]):,.0f}"
         for name in ("origin", "S3", "both")
     )
-    return Score(
+    return Score.of_rounds(
+        ours,
+        slower,
         goal=GOAL,
         workload=f"{BODIES} x {mebibytes} MiB, {kind} length",
         plane=plane,
-        ours=statistics.median([each.per_s for each in ours]),
-        reference=statistics.median(slower),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=SPEED[0],
         stretch=SPEED[1],
         unit=" MiB/s",
@@ -204,16 +200,12 @@ def memory_score(
 ) -> Score:
     ours = [each[f"{kind} {mebibytes}"].peak / MIB for each in rounds]
     small = [each[f"{kind} {SMALL_MIB}"].peak / MIB for each in rounds]
-    ratio, low, high = median_range([a / b for a, b in zip(ours, small, strict=True)])
-    return Score(
+    return Score.of_rounds(
+        ours,
+        small,
         goal=GOAL,
         workload=f"peak memory, {kind} length",
         plane=plane,
-        ours=statistics.median(ours),
-        reference=statistics.median(small),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=MEMORY,
         unit=" MiB",
         against=f"{BODIES} x {SMALL_MIB} MiB",

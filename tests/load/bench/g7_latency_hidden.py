@@ -176,16 +176,12 @@ def _busy_score(rounds: Sequence[Mapping[str, Waits]], load: Load) -> Score:
 def _p99_score(rounds: Sequence[Mapping[str, Waits]]) -> Score:
     ours = [each["with slow"].fast_p99_s for each in rounds]
     calm = [each["without"].fast_p99_s for each in rounds]
-    ratio, low, high = median_range([a / b for a, b in zip(ours, calm, strict=True)])
-    return Score(
+    return Score.of_rounds(
+        ours,
+        calm,
         goal=GOAL,
         workload="p99 of the fast URLs, POST to stored",
         plane="N",
-        ours=statistics.median(ours),
-        reference=statistics.median(calm),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=P99,
         unit=" s",
         against="without the slow ones",

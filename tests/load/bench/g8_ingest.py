@@ -21,7 +21,7 @@ from tests.load.bench.intake_arms import (
 )
 from tests.load.bench.peers import naive
 from tests.load.bench.rounds import interleave
-from tests.load.bench.score import Absence, Finding, Score, median_range
+from tests.load.bench.score import Absence, Finding, Score
 from tests.load.bench.setup import Bench
 
 GOAL: Final = "G8"
@@ -116,16 +116,12 @@ def _score(
     targets: tuple[float, float | None],
     notes: str = "",
 ) -> Score:
-    ratio, low, high = median_range([a / b for a, b in zip(ours, reference, strict=True)])
-    return Score(
+    return Score.of_rounds(
+        ours,
+        reference,
         goal=GOAL,
         workload=workload,
         plane=PLANE,
-        ours=statistics.median(ours),
-        reference=statistics.median(reference),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=targets[0],
         stretch=targets[1],
         unit=" ms",

@@ -19,7 +19,7 @@ from tests.load.bench.floor import AbsentError
 from tests.load.bench.iggy import iggy_server
 from tests.load.bench.peers import rclone
 from tests.load.bench.rounds import Round, interleave
-from tests.load.bench.score import Absence, Finding, Score, median_range
+from tests.load.bench.score import Absence, Finding, Score
 from tests.load.bench.service import Run, Service, drive, running
 from tests.load.bench.setup import Bench
 
@@ -186,18 +186,14 @@ def ledger_faults(jobs: Iterable[Mapping[str, Any]], count: int, per_job: int) -
 def _time_score(
     rounds: Sequence[Mapping[str, Any]], arm: str, calm: str, load: Workload, notes: str
 ) -> Score:
-    ratio, low, high = median_range([each[arm].net_s / each[calm].net_s for each in rounds])
     restart_s = statistics.median(each[arm].restart_s for each in rounds)
     restart = f"restart of {restart_s:.1f} s not counted"
-    return Score(
+    return Score.of_rounds(
+        [each[arm].net_s for each in rounds],
+        [each[calm].net_s for each in rounds],
         goal=GOAL,
         workload=f"{load}, {arm}",
         plane=PLANE,
-        ours=statistics.median(each[arm].net_s for each in rounds),
-        reference=statistics.median(each[calm].net_s for each in rounds),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=TIME,
         unit=" s",
         against=calm,

@@ -23,7 +23,7 @@ import aiohttp
 from tests.load.bench.floor import floor
 from tests.load.bench.lines import Curve, line_chart
 from tests.load.bench.objects import make_bucket
-from tests.load.bench.score import Finding, Score, median_range
+from tests.load.bench.score import Finding, Score
 from tests.load.bench.seeding import PER_JOB, keep_depth, seed
 from tests.load.bench.service import BUCKET, Service, manifest_of, running
 from tests.load.bench.setup import Bench
@@ -216,17 +216,13 @@ def _score(rounds: Rounds, name: str, depth: int, smallest: int, *, target: bool
     unit, better = METRICS[name]
     values = [each[name] for each in rounds[depth]]
     small = [each[name] for each in rounds[smallest]]
-    ratio, low, high = median_range([a / b for a, b in zip(values, small, strict=True)])
     allowed = 1 - WITHIN if better == "higher" else 1 + WITHIN
-    return Score(
+    return Score.of_rounds(
+        values,
+        small,
         goal=GOAL,
         workload=f"{name}, {depth:,} tasks queued, {depth // PER_JOB:,} jobs",
         plane=PLANE,
-        ours=statistics.median(values),
-        reference=statistics.median(small),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=allowed if target else None,
         unit=unit,
         against=f"{smallest:,} tasks, {smallest // PER_JOB:,} jobs",

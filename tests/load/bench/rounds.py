@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from tests.load.bench.floor import AbsentError
 from tests.load.bench.machine import Ticks
-from tests.load.bench.score import Score, median_range
+from tests.load.bench.score import Score
 from tests.load.bench.service import Run
 
 #: A round in which the hypervisor took more than this is void and run again.
@@ -64,17 +64,13 @@ def score_rounds(
     notes: str = "",
 ) -> Score:
     """Score our throughput by the reference's, with its target and stretch target."""
-    ratio, low, high = median_range([each[ours].per_s / each[reference].per_s for each in rounds])
     target, stretch = targets
-    return Score(
+    return Score.of_rounds(
+        [each[ours].per_s for each in rounds],
+        [each[reference].per_s for each in rounds],
         goal=goal,
         workload=workload,
         plane=plane,
-        ours=throughput(rounds, ours),
-        reference=throughput(rounds, reference),
-        ratio=ratio,
-        low95=low,
-        high95=high,
         target=target,
         stretch=stretch,
         against=reference,

@@ -4,7 +4,7 @@ import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
 RESAMPLES = 2_000
 
@@ -43,6 +43,24 @@ class Score:
         if self.better == "lower" and self.high95 is None:
             raise ValueError(f"{self.goal}: where less is better, high95 is what counts")
 
+    @classmethod
+    def of_rounds(
+        cls,
+        ours: Sequence[float],
+        reference: Sequence[float],
+        **facts: Any,  # the other fields
+    ) -> Self:
+        """Compare figures of the same rounds, ratio by ratio; both are shown by their medians."""
+        ratio, low, high = median_range([a / b for a, b in zip(ours, reference, strict=True)])
+        return cls(
+            ours=statistics.median(ours),
+            reference=statistics.median(reference),
+            ratio=ratio,
+            low95=low,
+            high95=high,
+            **facts,
+        )
+
     @property
     def met(self) -> bool | None:
         """Whether the target is met by the worse end of the interval."""
@@ -69,12 +87,6 @@ class Absence:
 
 #: What a goal gives back.
 Finding = Score | Absence
-
-
-def median_interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """Return the median and the lower end of its one-sided 95 % bootstrap interval."""
-    median, low, _ = median_range(ratios)
-    return median, low
 
 
 def median_range(ratios: Sequence[float]) -> tuple[float, float, float]:
