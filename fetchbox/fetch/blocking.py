@@ -1,6 +1,6 @@
 """Which addresses must not be fetched from: `worker.blocked_networks`, in every way to write one.
 
-A name cannot be judged here: its address is checked when the socket is made (connector.py), so
+A name cannot be judged here: its address is checked when the socket is made (dial.py), so
 that a name which resolves differently the second time gains nothing.
 """
 
