@@ -21,6 +21,8 @@ class Listener:
         self._serve = serve
         self._tls = tls
         self._server: asyncio.Server | None = None
+        self._opening = asyncio.Lock()
+        self._shuts = 0
         self._live: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
@@ -32,15 +34,23 @@ class Listener:
         return len(self._live)
 
     async def open(self) -> None:
-        """Begin to accept; does nothing when it does already."""
-        if self._server is None:
-            self._server = await asyncio.start_server(
+        """Begin to accept, unless it does already, or is shut meanwhile."""
+        async with self._opening:
+            if self._server is not None:
+                return
+            shuts = self._shuts
+            server = await asyncio.start_server(
                 self._accept, self.host, self.port, ssl=self._tls, backlog=1024
             )
-            self.port = self._server.sockets[0].getsockname()[1]
+            self.port = server.sockets[0].getsockname()[1]
+            if shuts == self._shuts:
+                self._server = server
+            else:
+                server.close()
 
     def shut(self) -> None:
         """Refuse new connections and reset the live ones."""
+        self._shuts += 1
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -59,6 +59,7 @@ class Relay:
 
     async def _heal_later(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+        self._healing = None  # half an opening, cancelled, would leave its port listening
         await self.listener.open()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
