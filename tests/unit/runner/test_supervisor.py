@@ -58,13 +58,14 @@ class Supervisor:
         return self.ask("/state", "GET")[1]
 
     def wait_started(self, times: int = 1) -> dict[str, Any]:
-        wait_until(
-            lambda: self.log.read_text() if self.log.exists() else "",
-            10,
-            "the command says that it started",
-            until=lambda text: text.count("started") == times,
+        self.wait_said(
+            "the command says that it started", lambda said: said.count("started") == times
         )
         return self.state()
+
+    def wait_said(self, what: str, until: Callable[[str], bool]) -> None:
+        """Wait for the log, which what the command writes reaches by and by."""
+        wait_until(lambda: self.log.read_text() if self.log.exists() else "", 10, what, until=until)
 
     def end(self) -> bytes:
         self.running.send_signal(signal.SIGTERM)
@@ -122,7 +123,7 @@ def test_stop_lets_the_command_finish(supervise: Callable[..., Supervisor]) -> N
     supervisor = supervise()
     supervisor.wait_started()
     assert supervisor.ask("/stop")[1]["exit_code"] == 7
-    assert supervisor.log.read_text() == "started\nbye\n"
+    supervisor.wait_said("its last word", lambda said: said == "started\nbye\n")
 
 
 def test_stop_and_cont_hold_the_command(supervise: Callable[..., Supervisor]) -> None:
